@@ -1,0 +1,54 @@
+"""What the shells hand in, and what they get back: plain values on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from oidc_middleware.identity import User
+
+
+class Request(NamedTuple):
+    """One request, as far as the middleware looks at it.
+
+    ``path`` is the path the application routes on, relative to ``mount`` (ASGI ``root_path``, WSGI ``SCRIPT_NAME``), percent-decoded by the
+    server. ``target`` is the raw request target where the server tells it. ``cookie`` is the raw Cookie header (several are joined by ``"; "``,
+    RFC 9113 8.2.3), one character per byte. ``headers(name)`` returns all values of a header; *name* in lower case with hyphens. ``peer`` is the
+    address of whoever opened the connection. ``now`` is in seconds since the epoch.
+    """
+
+    kind: str  # "http" or "websocket"
+    method: str
+    scheme: str  # "http" or "https", as the server saw it
+    mount: str
+    path: str
+    target: str
+    query: str
+    cookie: str
+    headers: Callable[[str], list[str]]
+    peer: str
+    now: float
+
+    def header(self, name: str) -> str:
+        """The only value of a header, or ``""`` when it is absent or ambiguous."""
+        values = self.headers(name)
+        return values[0] if len(values) == 1 else ""
+
+
+class PassThrough(NamedTuple):
+    """The application answers, knowing the user; our cookies go out with its answer."""
+
+    user: User
+    set_cookies: tuple[str, ...] = ()
+    private: bool = True  # the answer depends on who asks: keep it out of shared caches
+
+
+class Respond(NamedTuple):
+    """We answer. For a WebSocket this is the denial response."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = b""
+
+
+Decision = PassThrough | Respond

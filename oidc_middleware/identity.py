@@ -1,0 +1,87 @@
+"""The verified user, as the application sees it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+_EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+def frozen(value: Any) -> Any:
+    """A deeply read-only copy of a JSON value: objects become read-only mappings, arrays tuples."""
+    if isinstance(value, Mapping):
+        return MappingProxyType({key: frozen(item) for key, item in value.items()})
+    if isinstance(value, (list, tuple)):
+        return tuple(frozen(item) for item in value)
+    return value
+
+
+class User:
+    """Who is signed in. One object may serve many requests at once, so it is read-only through and through.
+
+    ``issuer`` and ``identity`` (the ``sub`` claim) together name the user; neither the e-mail address nor the name does (OIDC Core 5.7).
+    Claims are decoded when somebody reads them.
+    """
+
+    __slots__ = ("_claims", "_claims_json", "identity", "issuer")
+
+    identity: str
+    issuer: str
+
+    def __init__(self, issuer: str, subject: str, claims_json: str = "{}") -> None:
+        object.__setattr__(self, "issuer", issuer)
+        object.__setattr__(self, "identity", subject)
+        object.__setattr__(self, "_claims_json", claims_json)
+        object.__setattr__(self, "_claims", None)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is read-only")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} is read-only")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.identity!r} at {self.issuer!r}>" if self.is_authenticated else f"<{type(self).__name__} anonymous>"
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether a session stands behind this user. ``False`` on public paths without one."""
+        return bool(self.identity)
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        """The claims the session keeps, deeply read-only."""
+        claims: Mapping[str, Any] | None = self._claims  # type: ignore[attr-defined]  # a slot, set through object.__setattr__
+        if claims is None:
+            claims = frozen(json.loads(self._claims_json))  # type: ignore[attr-defined]  # likewise
+            object.__setattr__(self, "_claims", claims)
+        return claims if claims is not None else _EMPTY
+
+    @property
+    def display_name(self) -> str:
+        """The friendliest name at hand: ``name``, ``preferred_username``, ``email``, else ``sub``."""
+        for claim in ("name", "preferred_username", "email"):
+            value = self.claims.get(claim)
+            if isinstance(value, str) and value:
+                return value
+        return self.identity
+
+    @property
+    def email(self) -> str | None:
+        """The ``email`` claim. Whether it is proven is another claim, ``email_verified``."""
+        value = self.claims.get("email")
+        return value if isinstance(value, str) and value else None
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The ``groups`` claim, if it is an array of strings; anything else counts as no groups (catalogue AZ-01)."""
+        value = self.claims.get("groups")
+        if isinstance(value, tuple) and all(isinstance(item, str) for item in value):
+            return value
+        return ()
+
+
+ANONYMOUS: Final = User("", "")
