@@ -10,6 +10,10 @@ from types import MappingProxyType
 MAX_RESPONSE_BYTES = 1_000_000
 
 
+def _no_headers() -> Mapping[str, str]:
+    return MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
     """One call to the provider. ``purpose`` names the endpoint for logs and metrics: ``discovery``, ``jwks``, ``token``, ``userinfo``.
@@ -20,7 +24,7 @@ class HttpRequest:
     purpose: str
     method: str
     url: str
-    headers: Mapping[str, str] = field(default=MappingProxyType({}), repr=False)
+    headers: Mapping[str, str] = field(default_factory=_no_headers, repr=False)
     body: bytes = field(default=b"", repr=False)
     max_bytes: int = MAX_RESPONSE_BYTES
 
@@ -30,5 +34,5 @@ class HttpResponse:
     """The provider's answer, read completely. Header names are lower case."""
 
     status: int
-    headers: Mapping[str, str] = field(default=MappingProxyType({}), repr=False)
+    headers: Mapping[str, str] = field(default_factory=_no_headers, repr=False)
     body: bytes = field(default=b"", repr=False)
