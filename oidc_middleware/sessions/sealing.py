@@ -1,0 +1,110 @@
+"""Sealing: encrypted with AES-256-GCM, then signed by itsdangerous; both keys derived once for each purpose.
+
+Encryption keeps tokens and personal data from whoever reads the cookie (catalogue CK-22). The signature covers the *text* that travels, so a
+value has exactly one accepted spelling. GCM would find a changed byte as well; two independent keys mean that neither layer alone has to hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from itsdangerous import BadData, Signer
+from itsdangerous.encoding import base64_decode, base64_encode
+
+from oidc_middleware.errors import ConfigError
+
+#: What may be sealed. Each purpose has its own keys, so a value made for one never opens as another (catalogue CK-19, ST-05).
+PURPOSES: Final = ("session", "login", "rounds", "csrf", "post-logout")
+
+#: Length of the entropy :meth:`Keyring.seal` asks for: a 96-bit GCM nonce (NIST SP 800-38D 8.2.2). Random nonces are safe for 2^32 seals a key.
+NONCE_BYTES: Final = 12
+
+#: A shorter secret could be guessed offline from one cookie (catalogue CK-17); 32 bytes is what AES-256 and HMAC-SHA-256 take.
+MIN_SECRET_BYTES: Final = 32
+
+_TAG_BYTES: Final = 16
+_SIGNATURE_LENGTH: Final = 43  # base64url of 32 bytes, without padding
+
+
+class BrokenSeal(Exception):
+    """The text was not sealed by us for this purpose. There is no telling why: whoever tampers learns nothing."""
+
+
+class _Keys(NamedTuple):
+    cipher: AESGCM
+    signer: Signer
+
+
+def sealed_size(length: int) -> int:
+    """How many characters :meth:`Keyring.seal` makes of *length* bytes."""
+    return -(-(NONCE_BYTES + length + _TAG_BYTES) * 4 // 3) + 1 + _SIGNATURE_LENGTH
+
+
+class Keyring:
+    """The keys of one protected application.
+
+    *secrets*: the first one seals, all of them open (catalogue CK-16); each at least 32 bytes. *context* names the application (issuer, client
+    and mount): two applications that share a secret do not accept each other's values (catalogue CK-19).
+
+    Raises :class:`~oidc_middleware.errors.ConfigError` for secrets that cannot be used.
+    """
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, secrets: Sequence[str | bytes], context: str) -> None:
+        material = _checked(secrets)
+        self._keys = {purpose: tuple(_derive(secret, purpose, context) for secret in material) for purpose in PURPOSES}
+
+    def seal(self, purpose: str, plaintext: bytes, entropy: bytes) -> str:
+        """Seal *plaintext* for *purpose*. *entropy*: 12 random bytes, never used for another value. The result is cookie-safe ASCII."""
+        if len(entropy) != NONCE_BYTES:
+            raise ValueError(f"a seal takes {NONCE_BYTES} random bytes")
+        cipher, signer = self._keys[purpose][0]
+        body = base64_encode(entropy + cipher.encrypt(entropy, plaintext, purpose.encode()))
+        return (body + b"." + signer.get_signature(body)).decode("ascii")
+
+    def open(self, purpose: str, text: str) -> bytes:
+        """What was sealed for *purpose*. Raises :class:`BrokenSeal`, and nothing else, whatever *text* is."""
+        if not text.isascii():
+            raise BrokenSeal
+        body, _, signature = text.encode("ascii").rpartition(b".")
+        for cipher, signer in self._keys[purpose]:
+            # Compared as text: decoding would accept several spellings of one signature (unused bits, characters outside the alphabet).
+            if hmac.compare_digest(signer.get_signature(body), signature):
+                return _decrypted(cipher, body, purpose)
+        raise BrokenSeal
+
+
+def _decrypted(cipher: AESGCM, body: bytes, purpose: str) -> bytes:
+    try:
+        raw = base64_decode(body)
+        return cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], purpose.encode())
+    except (BadData, InvalidTag, ValueError):
+        raise BrokenSeal from None
+
+
+def _checked(secrets: Sequence[str | bytes]) -> list[bytes]:
+    if isinstance(secrets, (str, bytes)):
+        # Iterating it would make one-character keys of it (catalogue CK-16).
+        raise ConfigError(["secret_key: a list of secrets is needed here, not a single one"])
+    material = [secret.encode() if isinstance(secret, str) else bytes(secret) for secret in secrets]
+    if not material:
+        raise ConfigError(["secret_key: at least one secret is needed"])
+    if any(len(secret) < MIN_SECRET_BYTES for secret in material):
+        raise ConfigError([f"secret_key: every secret needs at least {MIN_SECRET_BYTES} bytes"])
+    return material
+
+
+def _derive(secret: bytes, purpose: str, context: str) -> _Keys:
+    """Two keys for one purpose (RFC 5869). Every part of ``info`` carries its length, so that no two sets of parts give the same bytes."""
+    info = b"".join(len(part).to_bytes(4, "big") + part for part in (b"oidc_middleware 1", purpose.encode(), context.encode()))
+    keys = HKDF(algorithm=SHA256(), length=64, salt=None, info=info).derive(secret)
+    # itsdangerous: SHA-1 and a key derivation for every call are the defaults (catalogue CK-21, Appendix A 1).
+    return _Keys(AESGCM(keys[:32]), Signer(keys[32:], key_derivation="none", digest_method=hashlib.sha256))

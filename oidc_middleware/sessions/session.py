@@ -1,0 +1,126 @@
+"""A session: who signed in, since when, until when. Lifetimes are arithmetic on ``now``.
+
+The times in the sealed value decide, never the cookie's ``Max-Age`` (catalogue CK-07). They are our own: itsdangerous refuses a timestamp one
+second in the future, which ends fresh logins on the worker whose clock is behind (catalogue CK-18, Appendix A 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from oidc_middleware.sessions.codec import UnknownFormat, dump, is_count, is_text, is_texts, is_time, load, require
+
+__all__ = ["Lifetimes", "Session", "UnknownFormat", "decode", "encode"]
+
+_FIELDS = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One sign-in on one browser. Times in seconds since the epoch, as floats.
+
+    ``issuer`` and ``subject`` together name the user (OIDC Core 5.7). ``claims_json`` is a JSON object, decoded only when somebody reads it.
+    ``created``: the login. ``seen``: the last request that was written down. ``expires``: the absolute end, whatever happens.
+    ``sid``: the provider's session. ``id_token``: kept as the hint at sign-out. ``auth_time``: when the provider last saw the user's credentials.
+    ``memo``: what a reader made of the session, kept for as long as its cookie is cached; set with ``object.__setattr__``, never sealed.
+    """
+
+    issuer: str
+    subject: str
+    claims_json: str = field(repr=False)
+    created: float
+    seen: float
+    expires: float
+    sid: str | None = None
+    scopes: tuple[str, ...] = ()
+    id_token: str | None = field(default=None, repr=False)
+    auth_time: int | None = None
+    memo: object = field(default=None, init=False, repr=False, compare=False)
+
+
+def encode(session: Session) -> bytes:
+    """The session as bytes: a line of fields, then the claims as they are. Raises ``ValueError`` for text that has no UTF-8 form."""
+    fields = [
+        session.issuer,
+        session.subject,
+        session.created,
+        session.seen,
+        session.expires,
+        session.sid,
+        session.scopes,
+        session.id_token,
+        session.auth_time,
+    ]
+    return dump(fields) + b"\n" + session.claims_json.encode()
+
+
+def decode(data: bytes) -> Session:
+    """The session :func:`encode` wrote. Raises :class:`UnknownFormat`, and nothing else, for anything it would not have written."""
+    head, newline, claims = data.partition(b"\n")
+    issuer, subject, created, seen, expires, sid, scopes, id_token, auth_time = load(head, _FIELDS)
+    require(bool(newline) and claims[:1] == b"{" and claims[-1:] == b"}")
+    require(is_text(issuer) and issuer != "" and is_text(subject) and subject != "")
+    require(is_time(created) and is_time(seen) and is_time(expires))
+    require((sid is None or is_text(sid)) and (id_token is None or is_text(id_token)))
+    require(is_texts(scopes) and (auth_time is None or is_count(auth_time)))
+    try:
+        claims_json = claims.decode()
+    except UnicodeDecodeError:
+        raise UnknownFormat from None
+    return Session(
+        issuer=issuer,
+        subject=subject,
+        claims_json=claims_json,
+        created=created,
+        seen=seen,
+        expires=expires,
+        sid=sid,
+        scopes=tuple(scopes),
+        id_token=id_token,
+        auth_time=auth_time,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long sessions live. All in seconds: ``session_lifetime`` from the login on, ``idle_timeout`` from the last request that was written
+    down, ``leeway`` for clocks that differ between workers.
+
+    A limit is a limit, to the second. The leeway is for the other side: a worker whose clock is behind sees sessions that seem to begin in the
+    future, and takes them as long as the difference is within the leeway (catalogue CK-18).
+    """
+
+    session_lifetime: float
+    idle_timeout: float
+    leeway: float
+
+    def expiry(self, now: float) -> float:
+        """The absolute end of a session that begins now."""
+        return now + self.session_lifetime
+
+    def window(self, session: Session) -> tuple[float, float]:
+        """From when (inclusive) until when (exclusive) the session counts.
+
+        ``session_lifetime`` holds again here, beside the stored end: shortening it in the settings shortens the sessions that exist.
+        """
+        return (
+            max(session.created, session.seen) - self.leeway,
+            min(session.expires, session.created + self.session_lifetime, session.seen + self.idle_timeout),
+        )
+
+    def alive(self, session: Session, now: float) -> bool:
+        """Whether the session counts now: neither idle for too long, nor past its end, nor from the future."""
+        earliest, latest = self.window(session)
+        return earliest <= now < latest
+
+    def touch_due(self, session: Session, now: float) -> bool:
+        """Whether to write down that the session was used: a quarter of the idle time has passed. Never on every answer."""
+        return now - session.seen >= self.idle_timeout / 4
+
+    def touched(self, session: Session, now: float) -> Session:
+        """The session, used now. A clock that is behind does not turn time back."""
+        return replace(session, seen=max(session.seen, now))
+
+    def remaining(self, session: Session, now: float) -> float:
+        """Seconds until the session ends if nobody uses it; never negative."""
+        return max(0.0, self.window(session)[1] - now)

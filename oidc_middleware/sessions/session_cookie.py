@@ -1,0 +1,168 @@
+"""The session in the browser: one sealed cookie, or several when it is long.
+
+Layout: ``<name>=<sealed>`` when it fits into one cookie; otherwise ``<name>=<count>~<part>``, ``<name>.1=<part>``, ... The count is sealed with
+the session as well, so parts of different sessions, too few or too many parts never make a session (catalogue CK-01, CK-03).
+
+Reading is the hot path of the whole package. What was opened, and passed every check that does not depend on the time, is kept in a bounded
+cache under the very text of the cookie; the time is checked on every hit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from math import ceil
+from typing import Final, NamedTuple
+
+from oidc_middleware.errors import LoginError
+from oidc_middleware.sessions.codec import UnknownFormat
+from oidc_middleware.sessions.cookies import CookieNames, cost, delete_cookie, find, find_prefix, set_cookie
+from oidc_middleware.sessions.sealing import BrokenSeal, Keyring, sealed_size
+from oidc_middleware.sessions.session import Lifetimes, Session, decode, encode
+
+#: Browsers keep cookies up to 4,096 bytes of name and value (RFC 6265bis 5.6); 3,900 is what express-openid-connect and others leave room for.
+MAX_COOKIE_BYTES: Final = 3_900
+
+#: More parts than that are never written and never looked for (catalogue CK-03).
+MAX_COOKIES: Final = 10
+
+#: 6 kB for all our cookies together, of which login and loop guard take the rest; gunicorn answers 431 above 8,190 bytes (catalogue CK-05).
+DEFAULT_BUDGET: Final = 5_500
+
+#: 1,024 sessions of the usual size take 2 to 4 MB.
+_CACHED_SESSIONS: Final = 1_024
+
+_FIRST_PART: Final = re.compile(r"([2-9]|10)~([^~]+)")
+
+
+class SessionRead(NamedTuple):
+    """What a ``Cookie`` header says about the session.
+
+    ``present``: the names of ours that were seen, for :meth:`SessionCookies.write` and :meth:`SessionCookies.clear`. ``reason``: ``ok``,
+    ``absent``, ``ambiguous`` (two cookies of our name), ``broken``, ``expired``, ``early`` (begins in the future: our clock is behind, keep the
+    cookie), ``unknown_format`` (written by another version, keep the cookie). ``session`` is there when the reason is ``ok``, and only then.
+    """
+
+    session: Session | None
+    present: tuple[str, ...]
+    reason: str
+
+
+class _Opened(NamedTuple):
+    read: SessionRead
+    earliest: float
+    latest: float
+
+
+_ABSENT: Final = SessionRead(None, (), "absent")
+
+
+class SessionCookies:
+    """Reads and writes the session cookies of one application. *budget*: bytes of ``Cookie`` header that a session may take."""
+
+    def __init__(self, names: CookieNames, keyring: Keyring, lifetimes: Lifetimes, budget: int = DEFAULT_BUDGET) -> None:
+        self._name = names.session
+        self._names = (names.session, *(f"{names.session}.{number}" for number in range(1, MAX_COOKIES)))
+        self._secure = names.secure
+        self._keyring = keyring
+        self._lifetimes = lifetimes
+        self._budget = budget
+        self._room = MAX_COOKIE_BYTES - len(self._names[-1]) - len("=10~")
+        self._opened = lru_cache(_CACHED_SESSIONS)(self._open)
+
+    def read(self, cookie_header: str, now: float) -> SessionRead:
+        """The session in a raw ``Cookie`` header. Never raises, whatever the header is."""
+        name = self._name
+        start = cookie_header.find(name)
+        if start < 0:
+            return _ABSENT
+        # Our name occurs once: no twin, no parts, none left over. The usual case; everything else takes the longer way.
+        if cookie_header.find(name, start + 1) < 0:
+            values = find(cookie_header, name)
+            if values and "~" not in values[0]:
+                return self._judged(values[0], None, now)
+        return self._read_parts(cookie_header, now)
+
+    def _read_parts(self, cookie_header: str, now: float) -> SessionRead:
+        found = find_prefix(cookie_header, self._name)
+        present = tuple(name for name in self._names if name in found)
+        if not present:
+            return _ABSENT
+        if len(found.get(self._name, ())) > 1:
+            # Planted from a sibling domain, or from http: there is no telling which one is ours (catalogue CK-08).
+            return SessionRead(None, present, "ambiguous")
+        text = self._assembled(found)
+        return SessionRead(None, present, "broken") if text is None else self._judged(text, present, now)
+
+    def _assembled(self, found: dict[str, list[str]]) -> str | None:
+        values = found.get(self._name)
+        if not values:
+            return None
+        if "~" not in values[0]:
+            return values[0]
+        first = _FIRST_PART.fullmatch(values[0])
+        if first is None:
+            return None
+        parts = [found.get(name, ()) for name in self._names[1 : int(first[1])]]
+        if any(len(part) != 1 or "~" in part[0] for part in parts):
+            return None
+        return "~".join([values[0], *(part[0] for part in parts)])
+
+    def _judged(self, text: str, present: tuple[str, ...] | None, now: float) -> SessionRead:
+        """*present*: ``None`` when nothing else than the session's own cookies was seen."""
+        try:
+            read, earliest, latest = self._opened(text)
+        except BrokenSeal:
+            return SessionRead(None, present or (self._name,), "broken")
+        except UnknownFormat:
+            return SessionRead(None, present or (self._name,), "unknown_format")
+        if earliest <= now < latest:
+            return read if present is None or present == read.present else read._replace(present=present)
+        return SessionRead(None, present or read.present, "expired" if now >= latest else "early")
+
+    def _open(self, text: str) -> _Opened:
+        """Runs behind the cache. Raising keeps a text out of it: only what is ours gets in."""
+        count, parts = text.split("~", 1) if "~" in text else ("1", text)
+        data = self._keyring.open("session", parts.replace("~", ""))
+        if data[:1] != bytes([int(count)]):
+            raise BrokenSeal
+        session = decode(data[1:])
+        return _Opened(SessionRead(session, self._names[: int(count)], "ok"), *self._lifetimes.window(session))
+
+    def cost(self, session: Session) -> int:
+        """Bytes of ``Cookie`` header the session would take; to decide what to keep before writing it."""
+        size = sealed_size(len(encode(session)) + 1)
+        count = self._count(size)
+        return sum(cost(name, 0) for name in self._names[:count]) + size + (len(f"{count}~") if count > 1 else 0)
+
+    def write(self, session: Session, now: float, entropy: bytes, present: Iterable[str]) -> tuple[str, ...]:
+        """``Set-Cookie`` values for *session*, and deletions for the names in *present* that it does not use (catalogue CK-04).
+
+        *entropy*: 12 random bytes. Raises ``LoginError("session_too_large")`` over budget: a session is never cut (catalogue CK-05).
+        """
+        needed = self.cost(session)
+        encoded = encode(session)
+        count = self._count(sealed_size(len(encoded) + 1))
+        if needed > self._budget or count > MAX_COOKIES:
+            raise LoginError(
+                "session_too_large",
+                f"the session takes {needed} bytes of cookies, {self._budget} are allowed: keep fewer claims (session_claims), "
+                "or keep sessions on the server (store)",
+            )
+        text = self._keyring.seal("session", bytes([count]) + encoded, entropy)
+        values = [text[start : start + self._room] for start in range(0, len(text), self._room)]
+        if count > 1:
+            values[0] = f"{count}~{values[0]}"
+        # At least a second: zero would delete it, and whether it is still alive is for read() to say.
+        max_age = max(1, ceil(self._lifetimes.remaining(session, now)))
+        written = self._names[:count]
+        cookies = [set_cookie(name, value, max_age=max_age, secure=self._secure) for name, value in zip(written, values, strict=True)]
+        return (*cookies, *self.clear(name for name in present if name not in written))
+
+    def clear(self, present: Iterable[str]) -> tuple[str, ...]:
+        """Deletions for the names in *present*, as :class:`SessionRead` tells them."""
+        return tuple(delete_cookie(name, secure=self._secure) for name in present)
+
+    def _count(self, size: int) -> int:
+        return ceil(size / self._room)
