@@ -132,7 +132,7 @@ class Browser:
 
     def deliver(self, answer: CallbackAnswer, *, follow: bool = True) -> Page:
         """Carry an authorization response to the app, as a redirect from the provider or as its self-submitting form."""
-        issuer = self.provider.issuer if self.provider is not None else "https://op.example.com"
+        issuer = self.provider.issuer if self.provider is not None else "https://op.example"
         if answer.form is None:
             return self.navigate(answer.url, initiator=issuer, follow=follow)
         return self.post_form(answer.url, answer.form, initiator=issuer, follow=follow)

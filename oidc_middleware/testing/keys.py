@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import hmac
 import itertools
 import json
 from collections.abc import Mapping
@@ -51,12 +52,17 @@ def b64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def sign_compact(header: Mapping[str, Any], payload: bytes, key: Key | None, alg: str) -> str:
-    """A compact JWS over exactly *header* and *payload*, however wrong they are. ``alg="none"`` leaves the signature empty."""
+def sign_compact(header: Mapping[str, Any], payload: bytes, key: Key | bytes | None, alg: str) -> str:
+    """A compact JWS over exactly *header* and *payload*, however wrong they are. ``alg="none"`` leaves the signature empty.
+
+    *key* as bytes makes an HMAC-SHA-256 with just these bytes, a public key in PEM if need be: libraries rightly refuse that.
+    """
     head = b64url(json.dumps(header, separators=(",", ":")).encode())
     signing_input = f"{head}.{b64url(payload)}"
     if alg == "none" or key is None:
         return f"{signing_input}."
+    if isinstance(key, bytes):
+        return f"{signing_input}.{b64url(hmac.digest(key, signing_input.encode(), 'sha256'))}"
     signature = JWSRegistry.algorithms[alg].sign(signing_input.encode(), key)
     return f"{signing_input}.{b64url(signature)}"
 

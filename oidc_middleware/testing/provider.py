@@ -42,7 +42,7 @@ class ScriptedProvider:
     def __init__(
         self,
         *,
-        issuer: str = "https://op.example.com",
+        issuer: str = "https://op.example",
         client_id: str = "app",
         client_secret: str = "canary-client-secret-0123456789-abcdef",  # noqa: S107  # a marked value, made to be found in logs
         client_auth: str = "client_secret_basic",
@@ -67,7 +67,7 @@ class ScriptedProvider:
         self.id_token_claims: dict[str, Any] = {}
         self.id_token_header: dict[str, Any] = {}
         self.id_token_alg = "RS256"  # noqa: S105  # an algorithm, no password
-        self.id_token_key: Key | None = None
+        self.id_token_key: Key | bytes | None = None
         self.id_token_edit: Callable[[str], Any] | None = None
         self.token_edits: dict[str, Any] = {}
         self.userinfo_edits: dict[str, Any] = {}

@@ -183,7 +183,7 @@ def test_edits_bend_every_piece(provider):
     provider.token_edits = {"token_type": "bEARER"}
     provider.userinfo_edits = {"sub": lambda sub: sub + "invalid"}
     provider.authorization_response_edits = {"extra": ["1", "2"]}
-    assert (provider.metadata()["issuer"], "jwks_uri" in provider.metadata()) == ("https://op.example.comINVALID", False)
+    assert (provider.metadata()["issuer"], "jwks_uri" in provider.metadata()) == ("https://op.exampleINVALID", False)
     assert len(provider.jwks()["keys"]) == 1
     assert provider.authorize(location(provider), iss="x", code=REMOVE).endswith("?state=" + "s" * 43 + "&extra=1&extra=2&iss=x")
     issued = tokens(provider)
@@ -243,7 +243,7 @@ def test_unknown_paths_are_complaints_and_async_works_alike(provider):
     missing, keys = run_async(get())
     assert missing.status_code == 404
     assert len(keys.json()["keys"]) == 8
-    assert provider.complaints == ["GET https://op.example.com/other is no endpoint of this provider"]
+    assert provider.complaints == ["GET https://op.example/other is no endpoint of this provider"]
 
 
 def test_rotation_replaces_every_signing_key(provider):

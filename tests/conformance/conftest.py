@@ -1,0 +1,13 @@
+"""Every module runs against both shells."""
+
+import logging
+
+import pytest
+
+from tests.conformance.party import Party
+
+
+@pytest.fixture(params=["asgi", "wsgi"])
+def party(request, caplog):
+    caplog.set_level(logging.DEBUG)
+    return Party(request.param, caplog)

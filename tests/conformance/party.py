@@ -1,0 +1,159 @@
+"""The relying party under test, between a scripted provider and browsers; the same for both shells.
+
+The suite sees only one side: a login that nobody completed looks the same to it as one that was refused (conformance.md, section 5). Here both
+are asserted: what the provider was asked, and what became of the browser, of a session it had before, and of the log.
+"""
+
+import json
+import re
+from base64 import urlsafe_b64decode
+from html import unescape
+from urllib.parse import urlencode
+
+from oidc_middleware.asgi import OIDCMiddleware as AsgiMiddleware
+from oidc_middleware.testing import Browser, FakeClock, ScriptedProvider
+from oidc_middleware.testing.keys import b64url
+from oidc_middleware.wsgi import OIDCMiddleware as WsgiMiddleware
+
+BASE_URL = "https://app.example.com"
+DEEP_LINK = "/reports/2026?quarter=3&view=a%2Fb"
+SECRET_KEY = "canary-secret-key-0123456789-abcdefghijklm"
+STRICT = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-content-type-options": "nosniff"}
+
+
+class Party:
+    """One middleware in front of a probe application that tells who it saw. ``seen`` holds ``(path, subject)`` of every call to it."""
+
+    def __init__(self, shell, caplog):
+        self.shell, self.caplog = shell, caplog
+        self.clock = FakeClock()
+        self.browsers = []
+        self.restart()
+
+    def restart(self, *, registration=None, **options):
+        """A new process of the relying party, with *options*; the client is registered anew with *registration*."""
+        self.provider = ScriptedProvider(clock=self.clock, **(registration or {}))
+        self.seen = []
+        given = {**self.provider.options(), "base_url": BASE_URL, "secret_key": SECRET_KEY, "clock": self.clock, **options}
+        if self.shell == "asgi":
+            self.app = AsgiMiddleware(self._asgi_probe, http_client=self.provider.client(), **given)
+        else:
+            self.app = WsgiMiddleware(self._wsgi_probe, http_client=self.provider.sync_client(), **given)
+        return self.provider
+
+    async def _asgi_probe(self, scope, receive, send):
+        self.seen.append((scope["path"], scope["user"].identity))
+        body = _who(scope["user"], list(scope["auth"].scopes))
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        await send({"type": "http.response.body", "body": body})
+
+    def _wsgi_probe(self, environ, start_response):
+        user = environ["oidc_middleware.user"]
+        self.seen.append((environ["PATH_INFO"], environ.get("REMOTE_USER", "")))
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [_who(user, ["authenticated", *user.scopes] if user.is_authenticated else [])]
+
+    def browser(self):
+        """A browser without cookies."""
+        browser = Browser(self.app, base_url=BASE_URL, provider=self.provider, clock=self.clock)
+        self.browsers.append(browser)
+        return browser
+
+    def count(self, endpoint):
+        """How many requests an endpoint of the provider got so far."""
+        return len(self.provider.received(endpoint))
+
+    # -- a login that must work ------------------------------------------------------------------------------------------------------------
+
+    def accepts(self, browser=None):
+        """A browser comes for a deep link, signs in and lands there. Returns ``(claims, browser)``."""
+        browser = browser or self.browser()
+        page = browser.login(DEEP_LINK)
+        assert (page.status, codes_on(page)) == (200, [])
+        assert page.url == BASE_URL + DEEP_LINK
+        who = page.json()
+        assert who["sub"] == self.provider.user["sub"]
+        assert self.seen[-1] == ("/reports/2026", who["sub"])
+        assert "authenticated" in who["scopes"]
+        assert self.provider.complaints == []
+        assert browser.cookies.rejected == []
+        assert browser.fetch("/api").status == 200
+        self.assert_nothing_leaked()
+        return who["claims"], browser
+
+    # -- a login that must not work --------------------------------------------------------------------------------------------------------
+
+    def refuses(self, bend, *, code, status=502, token=1, userinfo=0, complaints=False, response=None):
+        """After *bend(provider)*, a login of a fresh browser and one of a browser with a session both fail with *code*.
+
+        *response*: edits of the authorization response. *token* and *userinfo*: how many requests each attempt may cost the provider. The session
+        from before survives.
+        """
+        _, signed_in = self.accepts()
+        bend(self.provider)
+        for browser, subject in ((self.browser(), None), (signed_in, self.provider.user["sub"])):
+            location = browser.start_login(f"/oidc/login?{urlencode({'return_to': DEEP_LINK})}")
+            before = self.count("token"), self.count("userinfo")
+            answer = self.provider.respond(location, **(response or {}))
+            self.assert_refused(lambda: browser.deliver(answer), browser, code=code, status=status, subject=subject)  # noqa: B023  # called at once
+            assert (self.count("token") - before[0], self.count("userinfo") - before[1]) == (token, userinfo)
+        assert bool(self.provider.complaints) == complaints
+
+    def assert_refused(self, step, browser, *, code, status, subject=None):
+        """*step()* answers with the error page *code* and leaves no session behind; that of *subject*, if given, lives on."""
+        calls, records = len(self.seen), len(self.caplog.records)
+        page = step()
+        assert (page.status, codes_on(page)) == (status, [code])
+        assert len(self.seen) == calls, "the application was called"
+        assert_strict(page)
+        assert all("Max-Age=0" in cookie for cookie in page.all("set-cookie")), "a refused login set a cookie"
+        events = [record for record in self.caplog.records[records:] if record.name == "oidc_middleware" and record.levelname in ("WARNING", "ERROR")]
+        assert [event.code for event in events] == [code]
+        retry = self._retry_link(page)
+        assert retry.startswith("/oidc/login")
+        after = browser.fetch("/api")
+        assert after.status == (200 if subject else 401)
+        assert (after.json()["sub"] if subject else len(self.seen)) == (subject or calls)
+        self.assert_nothing_leaked(page)
+        return page, retry
+
+    def _retry_link(self, page):
+        links = [unescape(link) for link in re.findall(r'href="([^"]*)"', page.text)]
+        assert all(link.startswith("/") for link in links), "the page links elsewhere"
+        return links[0]
+
+    def assert_nothing_leaked(self, *pages):
+        """No secret of either side is in the log, on an error page, or in the address of a page of ours."""
+        cookies = {cookie.value for browser in self.browsers for cookie in browser.cookies if len(cookie.value) > 8}
+        secrets = self.provider.secrets | cookies | {SECRET_KEY}
+        text = self.caplog.text + "".join(page.text for page in pages)
+        assert [secret for secret in secrets if secret in text] == []
+
+
+def _who(user, scopes):
+    return json.dumps({"sub": user.identity, "issuer": user.issuer, "claims": dict(user.claims), "scopes": scopes}, default=dict).encode()
+
+
+def codes_on(page):
+    """The error codes that a page of ours shows; one, if it is well made."""
+    if page.header("content-type") == "application/problem+json":
+        return [page.json()["code"]]
+    return re.findall(r"<dt>Code</dt><dd>([a-z_0-9]+)</dd>", page.text)
+
+
+def assert_strict(page):
+    """The headers that every answer of ours carries (catalogue, section 0)."""
+    for name, value in STRICT.items():
+        assert page.all(name) == [value], name
+    if page.header("content-type").startswith("text/html"):
+        policy = page.header("content-security-policy")
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "script-src" not in policy
+
+
+def flip_signature(token):
+    """*token* with every byte of its signature changed, as the suite does it."""
+    signed, _, signature = token.rpartition(".")
+    raw = urlsafe_b64decode(signature + "==")
+    return f"{signed}.{b64url(bytes(byte ^ 0x5A for byte in raw))}"
