@@ -1,0 +1,45 @@
+"""What holds for every test: no skip goes unnoticed, and no ``OIDC_*`` variable of the machine reaches a test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from typing import Any
+
+import hypothesis
+import pytest
+
+#: Set by ``make test STRICT=1``: whatever would be skipped fails.
+STRICT = os.environ.get("OIDC_TEST_NO_SKIP", "") not in ("", "0")
+
+for _name in [name for name in os.environ if name.startswith("OIDC_") and name != "OIDC_TEST_NO_SKIP"]:
+    del os.environ[_name]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _strict((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _strict((yield))
+
+
+def _strict(report: Any) -> Any:
+    """*report*, with a skip turned into a failure under ``STRICT=1``."""
+    if STRICT and report.skipped:
+        report.outcome = "failed"
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.longrepr = f"{reason} (STRICT=1: nothing may be skipped)"
+    return report
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+hypothesis.settings.register_profile("default", deadline=None, max_examples=60, derandomize=True, database=None)
+hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=5_000, suppress_health_check=list(hypothesis.HealthCheck))
+hypothesis.settings.load_profile("default")
