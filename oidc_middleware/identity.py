@@ -23,17 +23,20 @@ class User:
     """Who is signed in. One object may serve many requests at once, so it is read-only through and through.
 
     ``issuer`` and ``identity`` (the ``sub`` claim) together name the user; neither the e-mail address nor the name does (OIDC Core 5.7).
+    ``scopes`` are those the provider granted.
     Claims are decoded when somebody reads them.
     """
 
-    __slots__ = ("_claims", "_claims_json", "identity", "issuer")
+    __slots__ = ("_claims", "_claims_json", "identity", "issuer", "scopes")
 
     identity: str
     issuer: str
+    scopes: tuple[str, ...]
 
-    def __init__(self, issuer: str, subject: str, claims_json: str = "{}") -> None:
+    def __init__(self, issuer: str, subject: str, claims_json: str = "{}", scopes: tuple[str, ...] = ()) -> None:
         object.__setattr__(self, "issuer", issuer)
         object.__setattr__(self, "identity", subject)
+        object.__setattr__(self, "scopes", scopes)
         object.__setattr__(self, "_claims_json", claims_json)
         object.__setattr__(self, "_claims", None)
 

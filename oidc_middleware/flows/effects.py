@@ -6,6 +6,7 @@ yields in a ``finally``: a cancelled request closes the generator, and nothing m
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -59,12 +60,17 @@ class Once(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Tell the log what happened. *event* is a stable name, *code* one of the error codes, *fields* hold no secrets. Result: ``None``."""
+    """Tell the log what happened. Result: ``None``.
+
+    *event* is a stable name (``login.failed``), *code* one of the error codes, *correlation_id* what the user's page shows too. *detail* may
+    describe hostile input; the driver escapes and shortens it. No field ever holds a secret.
+    """
 
     event: str
-    level: int
+    level: int = logging.INFO
     code: str = ""
     detail: str = ""
+    correlation_id: str = ""
 
 
 Effect = Fetch | Now | Random | ReadBody | Claim | Once[Any] | Report

@@ -1,0 +1,120 @@
+"""Runs flows: the only place where an effect becomes an action. :func:`run` for WSGI, :func:`arun` for ASGI; everything else is shared."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from oidc_middleware.audit import AuditLog
+from oidc_middleware.clock import Clock, SystemClock
+from oidc_middleware.errors import OIDCError
+from oidc_middleware.flows.effects import Claim, Effect, Fetch, Flow, Now, Once, Random, ReadBody, Report
+from oidc_middleware.transports.base import AsyncTransport, SyncTransport
+from oidc_middleware.transports.once import UsedKeys
+from oidc_middleware.transports.single_flight import AsyncSingleFlight, SyncSingleFlight
+
+T = TypeVar("T")
+
+
+class World:
+    """What both drivers share: the clock, the log, and what was used up."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock: Clock = clock or SystemClock()
+        self.log = AuditLog()
+        self.used = UsedKeys()
+
+    def perform(self, effect: Effect) -> Any:
+        """The result of an effect that needs no I/O."""
+        match effect:
+            case Now():
+                return self.clock.now()
+            case Random(length):
+                return self.clock.random(length)
+            case Claim(key, seconds):
+                return self.used.claim(key, seconds, self.clock.now())
+            case Report(event, level, code, detail, correlation_id):
+                return self.log.write(self.clock.now(), event, level, code, detail, correlation_id)
+        raise TypeError(f"no driver for the effect {type(effect).__name__}")
+
+
+class SyncWorld(World):
+    """The outside world as a thread sees it."""
+
+    def __init__(self, transport: SyncTransport, clock: Clock | None = None) -> None:
+        super().__init__(clock)
+        self.transport = transport
+        self.flights = SyncSingleFlight()
+
+
+class AsyncWorld(World):
+    """The outside world as a coroutine sees it."""
+
+    def __init__(self, transport: AsyncTransport, clock: Clock | None = None) -> None:
+        super().__init__(clock)
+        self.transport = transport
+        self.flights = AsyncSingleFlight()
+
+
+def _no_body(_max_bytes: int) -> bytes:
+    raise RuntimeError("this flow has no request to read a body from")
+
+
+async def _no_async_body(max_bytes: int) -> bytes:
+    return _no_body(max_bytes)
+
+
+def run(flow: Flow[T], world: SyncWorld, read_body: Callable[[int], bytes] = _no_body) -> T:
+    """Run *flow* to its end in this thread and return its result, or raise its error."""
+
+    def perform(effect: Effect) -> Any:
+        match effect:
+            case Fetch(request):
+                return world.transport.send(request)
+            case Once(key, sub_flow):
+                return world.flights.run(key, lambda: run(sub_flow(), world))
+            case ReadBody(max_bytes):
+                return read_body(max_bytes)
+        return world.perform(effect)
+
+    try:
+        effect = next(flow)
+        while True:
+            try:
+                result = perform(effect)
+            except OIDCError as error:
+                effect = flow.throw(error)
+            else:
+                effect = flow.send(result)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]  # what a generator returns is not typed
+    finally:
+        flow.close()
+
+
+async def arun(flow: Flow[T], world: AsyncWorld, read_body: Callable[[int], Awaitable[bytes]] = _no_async_body) -> T:
+    """Run *flow* to its end in this task and return its result, or raise its error. A cancelled task closes the flow."""
+
+    async def perform(effect: Effect) -> Any:
+        match effect:
+            case Fetch(request):
+                return await world.transport.send(request)
+            case Once(key, sub_flow):
+                return await world.flights.run(key, lambda: arun(sub_flow(), world))
+            case ReadBody(max_bytes):
+                return await read_body(max_bytes)
+        return world.perform(effect)
+
+    try:
+        effect = next(flow)
+        while True:
+            try:
+                result = await perform(effect)
+            except OIDCError as error:
+                effect = flow.throw(error)
+            else:
+                effect = flow.send(result)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]  # what a generator returns is not typed
+    finally:
+        flow.close()

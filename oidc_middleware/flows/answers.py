@@ -1,0 +1,123 @@
+"""Every answer of ours is made here, so that every one carries the strict headers and none shows more than it may."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
+
+from oidc_middleware.errors import LoginError, OIDCError, Unavailable
+from oidc_middleware.flows.effects import Flow, Random, Report
+from oidc_middleware.flows.messages import Request, Respond
+from oidc_middleware.pages import Page, render_error, render_login_loop
+from oidc_middleware.policy.challenge import accepts_html, is_navigation
+
+if TYPE_CHECKING:
+    from oidc_middleware.flows.site import Site
+
+#: Catalogue section 0. ``Vary`` because what we answer always depends on the cookie (CA-01).
+STRICT_HEADERS: Final = (
+    ("Cache-Control", "no-store"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Vary", "Cookie"),
+)
+_NO_CONTENT_POLICY: Final = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+
+
+def respond(status: int, *, headers: Iterable[tuple[str, str]] = (), set_cookies: Sequence[str] = (), body: bytes = b"") -> Respond:
+    """An answer with the strict headers."""
+    cookies = tuple(("Set-Cookie", cookie) for cookie in set_cookies)
+    return Respond(status, (*STRICT_HEADERS, *headers, ("Content-Length", str(len(body))), *cookies), body)
+
+
+def redirect(location: str, *, status: int = 302, set_cookies: Sequence[str] = ()) -> Respond:
+    """A redirect. *location* is a validated path of ours or a URL of the provider; nobody else's text gets here."""
+    return empty(status, headers=(("Location", location),), set_cookies=set_cookies)
+
+
+def empty(status: int, *, headers: Iterable[tuple[str, str]] = (), set_cookies: Sequence[str] = ()) -> Respond:
+    """An answer without a body. It has a type all the same: PEP 3333 checkers want one."""
+    typed = (("Content-Type", "text/plain; charset=utf-8"), _NO_CONTENT_POLICY, *headers)
+    return respond(status, headers=typed, set_cookies=set_cookies)
+
+
+def page(status: int, content: Page, *, headers: Iterable[tuple[str, str]] = (), set_cookies: Sequence[str] = ()) -> Respond:
+    """An HTML page with its Content-Security-Policy."""
+    typed = (("Content-Type", "text/html; charset=utf-8"), ("Content-Security-Policy", content.csp), *headers)
+    return respond(status, headers=typed, set_cookies=set_cookies, body=content.body)
+
+
+def problem(
+    status: int, *, code: str, title: str, headers: Iterable[tuple[str, str]] = (), set_cookies: Sequence[str] = (), **members: str
+) -> Respond:
+    """An error for programs (RFC 9457)."""
+    body = json.dumps({"type": "about:blank", "title": title, "status": status, "code": code, **members}).encode()
+    typed = (("Content-Type", "application/problem+json"), _NO_CONTENT_POLICY, *headers)
+    return respond(status, headers=typed, set_cookies=set_cookies, body=body)
+
+
+def json_answer(status: int, value: object) -> Respond:
+    """A JSON document about the session."""
+    return respond(status, headers=(("Content-Type", "application/json"), _NO_CONTENT_POLICY), body=json.dumps(value).encode())
+
+
+def navigates(request: Request) -> bool:
+    """Whether a person's browser asks for a page to show (catalogue section 0, LOGIN)."""
+    return is_navigation(request.method, request.headers)
+
+
+def wants_page(request: Request) -> bool:
+    """Whether the answer is for a person. A form that was posted is, although it starts no login by itself."""
+    return navigates(request) or accepts_html(",".join(request.headers("accept")))
+
+
+def refuse(
+    error: OIDCError,
+    request: Request,
+    site: Site | None,
+    *,
+    title: str,
+    event: str = "request.refused",
+    return_to: str | None = None,
+    set_cookies: Sequence[str] = (),
+) -> Flow[Respond]:
+    """The answer to an error: a page for people, problem+json for programs, and one line in the log that carries the same correlation id."""
+    random: bytes = yield Random(6)
+    correlation_id = random.hex()
+    level = logging.WARNING if isinstance(error, LoginError) else logging.ERROR
+    yield Report(event, level, error.code, error.detail, correlation_id)
+    headers = _retry_after(error)
+    if not wants_page(request) or request.kind == "websocket":
+        return problem(error.status, code=error.code, title=error.public, headers=headers, set_cookies=set_cookies, correlation_id=correlation_id)
+    retry = None if site is None else login_url(site, return_to)
+    if error.code == "login_loop":
+        content = render_login_loop(title=title, correlation_id=correlation_id, retry_url=retry)
+    else:
+        content = render_error(
+            code=error.code,
+            status=error.status,
+            public=error.public,
+            title=title,
+            correlation_id=correlation_id,
+            retry_url=retry,
+            home_url=None if site is None else site.landing,
+        )
+    return page(error.status, content, headers=headers, set_cookies=set_cookies)
+
+
+def _retry_after(error: OIDCError) -> tuple[tuple[str, str], ...]:
+    return (("Retry-After", str(error.retry_after)),) if isinstance(error, Unavailable) else ()
+
+
+def login_url(site: Site, return_to: str | None = None, **parameters: str) -> str:
+    """The path that starts a login and leads back to *return_to*, which is one of our own return paths."""
+    query = ({"return_to": return_to} if return_to and return_to != site.landing else {}) | parameters
+    return site.url("login") + ("?" + urlencode(query) if query else "")
+
+
+def unexpected_error() -> Respond:
+    """A fault of ours. Says nothing, because nothing is known to be safe to say (catalogue ER-03)."""
+    return problem(500, code="internal_error", title="Something went wrong. Nobody was signed in or out by it.")

@@ -1,0 +1,119 @@
+"""The way back from the provider, in the order that matters: everything local first, then one call for the tokens, then every check on them.
+
+No session exists before the last check has passed, and a session that existed before lives on until then.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from oidc_middleware.errors import LoginError, OIDCError, ProviderError, Unavailable
+from oidc_middleware.flows.answers import redirect, refuse
+from oidc_middleware.flows.claims import expected_id_token, new_session, session_cookies, userinfo_claims
+from oidc_middleware.flows.effects import Claim, Flow, Random, ReadBody, Report, current_time, fetch
+from oidc_middleware.flows.messages import Request, Respond
+from oidc_middleware.flows.metadata import provider_metadata, verified_id_token
+from oidc_middleware.flows.relying_party import RelyingParty
+from oidc_middleware.flows.site import Site
+from oidc_middleware.protocol.authorization import CallbackParameters, ValidatedCallback, parse_callback, validate_callback
+from oidc_middleware.protocol.client_auth import Client, choose_auth_method
+from oidc_middleware.protocol.metadata import ProviderMetadata
+from oidc_middleware.protocol.tokens import TokenSet, code_request, process_tokens
+from oidc_middleware.sessions.pending import PendingLogin
+
+#: An authorization response is a few hundred bytes; 64 kB is what mod_auth_openidc and Starlette's own limits settle near (ST-13).
+MAX_FORM_BYTES: Final = 65_536
+#: Whoever comes back with one of these did nothing wrong: a reload, the Back button, a second tab.
+_REPLAYS: Final = frozenset({"no_transaction", "transaction_used", "state_missing"})
+
+
+def callback_endpoint(request: Request, rp: RelyingParty, site: Site) -> Flow[Respond]:
+    """The redirect URI. Whatever goes wrong leaves an existing session alone."""
+    return_to: str | None = None
+    cleared: tuple[str, ...] = ()
+    try:
+        raw = yield from _response_parameters(request, rp)
+        parameters = parse_callback(raw)
+        if parameters.state is None:
+            raise LoginError("state_missing")
+        return_to = site.logins.peek_return_to(request.cookie, parameters.state)
+        pending = site.logins.take(request.cookie, parameters.state, request.now)
+        try:
+            answer = yield from _finish(parameters, pending, request, rp, site)
+        except OIDCError as error:
+            # The code may be burnt; only a failure before it was sent leaves this login usable (F-OP-04).
+            if not (isinstance(error, Unavailable) and not error.sent):
+                cleared = (site.logins.clear(pending.state),)
+            raise
+        return answer
+    except OIDCError as error:
+        if error.code in _REPLAYS and site.sessions.read(request.cookie, request.now).session is not None:
+            yield Report("login.replayed", code=error.code)
+            return redirect(site.return_path(return_to), status=303)
+        safe = site.return_path(return_to) if return_to else None
+        return (yield from refuse(error, request, site, title=rp.settings.title, event="login.failed", return_to=safe, set_cookies=cleared))
+
+
+def _response_parameters(request: Request, rp: RelyingParty) -> Flow[str]:
+    """The authorization response, from where the response mode puts it and from nowhere else (ST-12)."""
+    if rp.settings.response_mode != "form_post":
+        if request.method != "GET":
+            raise LoginError("method_not_allowed", f"{request.method[:20]!r} on a callback that takes GET")
+        return request.query
+    if request.method != "POST":
+        raise LoginError("method_not_allowed", f"{request.method[:20]!r} on a callback that takes POST (response_mode form_post)")
+    content_type = request.header("content-type").partition(";")[0].strip().lower()
+    if content_type != "application/x-www-form-urlencoded":
+        raise LoginError("body_unsupported", f"content type {content_type[:100]!r}")
+    body: bytes = yield ReadBody(MAX_FORM_BYTES)
+    return body.decode("latin-1")
+
+
+def _finish(parameters: CallbackParameters, pending: PendingLogin, request: Request, rp: RelyingParty, site: Site) -> Flow[Respond]:
+    callback = validate_callback(parameters, state=pending.state, issuer=pending.issuer, iss_required=pending.iss_required)
+    if pending.issuer != rp.settings.issuer:
+        raise LoginError("iss_mismatch", "this login was started for another issuer")
+    metadata = yield from _metadata(rp)
+    unused: bool = yield Claim(f"login:{pending.state}", rp.settings.login_timeout + rp.settings.leeway)
+    if not unused:
+        raise LoginError("transaction_used")
+    tokens = yield from _exchange(callback, pending, metadata, rp)
+    expected = expected_id_token(rp.settings, nonce=pending.nonce, access_token=tokens.access_token)
+    id_token, keys = yield from verified_id_token(tokens.id_token, expected, rp.provider, metadata)
+    more = yield from userinfo_claims(id_token, tokens, metadata, expected, keys, rp)
+    now = yield from current_time()
+    session = new_session(id_token, more, tokens, rp.settings, now)
+    entropy: bytes = yield Random(24)
+    present = site.sessions.read(request.cookie, now).present
+    cookies = session_cookies(session, rp, site, now, entropy[:12], present)
+    rounds = site.rounds.add(request.cookie, now, entropy[12:])
+    yield Report("login.ok")
+    return redirect(site.return_path(pending.return_to), status=303, set_cookies=(*cookies, site.logins.clear(pending.state), rounds))
+
+
+def _metadata(rp: RelyingParty) -> Flow[ProviderMetadata]:
+    """The metadata, before anything was sent: a failure here does not cost the login."""
+    try:
+        return (yield from provider_metadata(rp.provider, rp.settings))
+    except Unavailable as error:
+        raise Unavailable(error.code, error.detail, retry_after=error.retry_after, sent=False) from error
+    except ProviderError as error:
+        raise Unavailable("provider_unavailable", f"metadata: {error.code}: {error.detail}", sent=False) from error
+
+
+def _exchange(callback: ValidatedCallback, pending: PendingLogin, metadata: ProviderMetadata, rp: RelyingParty) -> Flow[TokenSet]:
+    """Redeem the code: the first byte that leaves the machine for this login, and it leaves once (OIDC Core 3.1.3.1, catalogue DI-09)."""
+    settings = rp.settings
+    method = choose_auth_method(settings.client_auth, settings.client_secret is not None, metadata)
+    client = Client(settings.client_id, settings.client_secret, method)
+    request = code_request(
+        callback, token_endpoint=metadata.token_endpoint, client=client, redirect_uri=pending.redirect_uri, code_verifier=pending.code_verifier
+    )
+    try:
+        response = yield from fetch(request)
+    except Unavailable as error:
+        if error.sent:
+            raise Unavailable("login_interrupted", f"{error.code}: {error.detail}", retry_after=error.retry_after) from error
+        # The code never left, but this login is claimed; a new one is a click away.
+        raise Unavailable(error.code, error.detail, retry_after=error.retry_after) from error
+    return process_tokens(response)

@@ -1,0 +1,171 @@
+"""Which request leads where. Start reading here.
+
+    1. our own endpoints      /oidc/login, /oidc/callback, ...   never reach the application
+    2. a live session         the application answers, if the rules let this user in
+    3. a public path          the application answers, without a user
+    4. nobody                 a navigation goes to the provider, everything else gets 401
+
+The order matters. Our endpoints come first, or a public pattern could hide them. The session comes before the public paths, so that a public page
+knows who is there. Public comes last of the ways in, and what is neither is refused: a new path is protected until somebody says otherwise.
+
+A request that needs no I/O gets its decision at once; whatever needs the network or a body gets a flow, for the driver to run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from oidc_middleware.errors import LoginError, OIDCError
+from oidc_middleware.flows.answers import empty, json_answer, login_url, page, problem, refuse, wants_page
+from oidc_middleware.flows.callback import callback_endpoint
+from oidc_middleware.flows.effects import Flow, Random, Report
+from oidc_middleware.flows.login import challenge, initiate_endpoint, login_endpoint, own_path
+from oidc_middleware.flows.logout import form_origins, logout_endpoint, signed_out_endpoint
+from oidc_middleware.flows.messages import Decision, PassThrough, Request, Respond
+from oidc_middleware.flows.relying_party import RelyingParty
+from oidc_middleware.flows.resume import user_of
+from oidc_middleware.flows.site import Site
+from oidc_middleware.identity import User
+from oidc_middleware.pages import render_denied
+from oidc_middleware.policy.allow import Denial
+from oidc_middleware.policy.origin import websocket_origin_allowed
+from oidc_middleware.sessions.session import Session
+from oidc_middleware.sessions.session_cookie import SessionRead
+
+Endpoint = Callable[[Request, RelyingParty, Site], Flow[Respond]]
+
+#: What a session cookie can be that is worth a line in the log: somebody altered it, or sent two.
+_SUSPICIOUS: Final = frozenset({"ambiguous", "broken"})
+
+
+def gate(request: Request, rp: RelyingParty) -> Decision | Flow[Decision]:
+    """What becomes of *request*."""
+    try:
+        site = rp.sites.fixed or rp.sites.of(request)
+    except LoginError as error:
+        if _own_endpoint(request, rp) is None and rp.public.covers(request.path, request.target):
+            return PassThrough(rp.anonymous, private=False)
+        return refuse(error, request, None, title=rp.settings.title)
+    if request.path.startswith(rp.settings.prefix) and (name := _own_endpoint(request, rp)) is not None:
+        return _guarded(_endpoint(name, request, rp, site), request, rp, site)
+    read = site.sessions.read(request.cookie, request.now)
+    if read.session is not None:
+        return _with_session(request, rp, site, read.session, read.present)
+    if rp.public.covers(request.path, request.target):
+        return PassThrough(rp.anonymous, private=False)
+    return _guarded(_without_session(request, rp, site, read), request, rp, site)
+
+
+def _own_endpoint(request: Request, rp: RelyingParty) -> str | None:
+    """The name of the endpoint below our prefix, ``""`` for the prefix itself, or ``None`` when the path is not ours."""
+    name = request.path.removeprefix(rp.settings.prefix)
+    if name == request.path or not (name == "" or name.startswith("/")):
+        return None
+    return name[1:]
+
+
+def _with_session(request: Request, rp: RelyingParty, site: Site, session: Session, present: Sequence[str]) -> Decision | Flow[Decision]:
+    if request.kind == "websocket" and not websocket_origin_allowed(request.headers("origin"), site.origin, rp.settings.websocket_origins):
+        error = LoginError("origin_denied", f"websocket from origin {request.headers('origin')!r}")
+        return refuse(error, request, site, title=rp.settings.title)
+    user = user_of(session, rp)
+    # The rules are asked on every request, not only at login (catalogue AZ-04). Public paths are for everybody.
+    denial = rp.allow.check(user)
+    if denial is not None:
+        if rp.public.covers(request.path, request.target):
+            return PassThrough(user)
+        return _denied(request, rp, site, user, denial)
+    if request.kind == "http" and site.lifetimes.touch_due(session, request.now):
+        return _touched(request, site, session, user, present)
+    return PassThrough(user)
+
+
+def _touched(request: Request, site: Site, session: Session, user: User, present: Sequence[str]) -> Flow[Decision]:
+    """The idle time is counted from a request now and then, not from each: a cookie on every answer would cost all of them (performance)."""
+    entropy: bytes = yield Random(12)
+    touched = site.lifetimes.touched(session, request.now)
+    return PassThrough(user, site.sessions.write(touched, request.now, entropy, present))
+
+
+def _without_session(request: Request, rp: RelyingParty, site: Site, read: SessionRead) -> Flow[Respond]:
+    if read.reason in _SUSPICIOUS:
+        yield Report("session.rejected", detail=read.reason)
+    if request.kind == "websocket":
+        raise LoginError("login_required", "websocket without a session")
+    if not request.path.startswith("/"):
+        raise LoginError("bad_request_target", f"request path {request.path[:100]!r}")
+    # Two cookies of our name cannot both be ours: somebody tossed one, and only clearing both ends it (catalogue CK-08).
+    stale = site.sessions.clear(read.present) if read.reason == "ambiguous" else ()
+    return (yield from challenge(request, rp, site, stale_cookies=stale))
+
+
+def _denied(request: Request, rp: RelyingParty, site: Site, user: User, denial: Denial) -> Flow[Respond]:
+    """403 with the reason and a way to sign in as somebody else; never a redirect, which would loop (catalogue AZ-05)."""
+    random: bytes = yield Random(6)
+    yield Report("access.denied", code="not_allowed", detail=denial.reason, correlation_id=random.hex())
+    if not wants_page(request) or request.kind == "websocket":
+        return problem(403, code="not_allowed", title="This account has no access here.", detail=denial.reason, correlation_id=random.hex())
+    content = render_denied(
+        reason=denial.reason,
+        who=user.display_name,
+        action=login_url(site, site.return_path(own_path(request, site)), prompt="login"),
+        fields={},
+        title=rp.settings.title,
+        correlation_id=random.hex(),
+        form_origins=form_origins(),
+    )
+    return page(403, content)
+
+
+def _session_endpoint(request: Request, rp: RelyingParty, site: Site) -> Flow[Respond]:
+    """``GET session``: who is signed in, for a front end."""
+    yield Report("session.asked", level=10)
+    session = site.sessions.read(request.cookie, request.now).session
+    if session is None:
+        return problem(401, code="login_required", title="You need to sign in.", login_url=site.origin + site.url("login"))
+    user = user_of(session, rp)
+    remaining = int(site.lifetimes.remaining(session, request.now))
+    return json_answer(
+        200,
+        {
+            "sub": user.identity,
+            "name": user.display_name,
+            "email": user.email,
+            "expires_at": int(request.now) + remaining,
+            "expires_in": remaining,
+            "login_url": site.origin + site.url("login"),
+            "logout_url": site.origin + site.url("logout"),
+        },
+    )
+
+
+#: Our endpoints: the methods each takes, and the flow that answers. Names we do not serve (yet) are ours all the same and answer 404.
+_ENDPOINTS: Final[dict[str, tuple[frozenset[str], Endpoint]]] = {
+    "login": (frozenset({"GET", "HEAD", "POST"}), login_endpoint),
+    "callback": (frozenset({"GET", "POST"}), callback_endpoint),
+    "logout": (frozenset({"GET", "HEAD", "POST"}), logout_endpoint),
+    "signed-out": (frozenset({"GET", "HEAD"}), signed_out_endpoint),
+    "session": (frozenset({"GET", "HEAD"}), _session_endpoint),
+    "initiate": (frozenset({"GET", "HEAD", "POST"}), initiate_endpoint),
+}
+
+
+def _endpoint(name: str, request: Request, rp: RelyingParty, site: Site) -> Flow[Respond]:
+    if request.kind == "websocket":
+        raise LoginError("not_found", "websocket to an endpoint of the middleware")
+    methods, endpoint = _ENDPOINTS.get(name, (frozenset(), None))
+    if endpoint is None:
+        raise LoginError("not_found", f"no endpoint {name[:50]!r}")
+    if request.method not in methods:
+        return empty(405, headers=(("Allow", ", ".join(sorted(methods))),))
+    return (yield from endpoint(request, rp, site))
+
+
+def _guarded(flow: Flow[Respond], request: Request, rp: RelyingParty, site: Site) -> Flow[Decision]:
+    """Whatever a flow refuses becomes an answer."""
+    try:
+        return (yield from flow)
+    except OIDCError as error:
+        wish = site.return_path(own_path(request, site)) if _own_endpoint(request, rp) is None else None
+        return (yield from refuse(error, request, site, title=rp.settings.title, return_to=wish))

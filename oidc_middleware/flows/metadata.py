@@ -1,0 +1,144 @@
+"""What we know of the provider: its metadata and its keys. Loaded when first needed, kept, refreshed, and served stale while it is away.
+
+The application starts while the provider is down; nothing here runs before the first login.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+from oidc_middleware.config import Settings
+from oidc_middleware.errors import OIDCError, ProviderError, Unavailable
+from oidc_middleware.flows.effects import Flow, Once, Report, current_time, fetch
+from oidc_middleware.protocol.id_token import ExpectedIDToken, IDToken, verify_id_token
+from oidc_middleware.protocol.keys import KeySet, jwks_request, process_jwks
+from oidc_middleware.protocol.metadata import ProviderMetadata, discovery_request, process_discovery
+
+T = TypeVar("T")
+
+#: Refresh after an hour, as most peers do within 10 minutes to 24 hours; serve stale for a day while the provider is away (F-OP-03).
+FRESH_SECONDS: Final = 3600.0
+STALE_SECONDS: Final = 86_400.0
+#: A failure is remembered this long, so that a provider that is away costs each visitor nothing, yet is found back within 5 s (F-OP-01).
+FAILURE_SECONDS: Final = 2.0
+#: With a stale copy at hand there is no hurry.
+STALE_FAILURE_SECONDS: Final = 30.0
+#: An unknown key is worth one fetch a minute, whoever asks (ID-09, JW-07; mod_auth_openidc chose the same).
+FORCED_SECONDS: Final = 60.0
+#: Either says that the key set may be out of date: providers that rotate under an unchanged ``kid`` show as a wrong signature.
+_STALE_KEY_CODES: Final = frozenset({"id_token_key_unknown", "id_token_signature"})
+
+
+@dataclass(slots=True)
+class Memory(Generic[T]):
+    """One document of the provider. Fields are replaced whole, so threads never see half of a change."""
+
+    value: T | None = None
+    fetched_at: float = 0.0
+    failure: OIDCError | None = None
+    failed_until: float = 0.0
+
+    def usable(self, now: float, max_age: float) -> T | None:
+        """The document, if it is younger than *max_age* seconds. A clock that went back makes it neither younger nor older."""
+        return self.value if self.value is not None and abs(now - self.fetched_at) < max_age else None
+
+    def remember(self, value: T, now: float) -> T:
+        self.value, self.fetched_at, self.failure = value, now, None
+        return value
+
+    def remember_failure(self, error: OIDCError, now: float) -> None:
+        wait = STALE_FAILURE_SECONDS if self.value is not None else FAILURE_SECONDS
+        if isinstance(error, Unavailable) and error.code == "provider_throttled":
+            wait = max(wait, error.retry_after)
+        self.failure, self.failed_until = error, now + wait
+
+    def recent_failure(self, now: float) -> OIDCError | None:
+        return self.failure if self.failure is not None and now < self.failed_until <= now + STALE_SECONDS else None
+
+
+@dataclass(slots=True)
+class ProviderMemory:
+    """All we remember of one provider, for one middleware in one process."""
+
+    issuer: str
+    metadata: Memory[ProviderMetadata] = field(default_factory=Memory)
+    keys: Memory[KeySet] = field(default_factory=Memory)
+    forced_at: float = float("-inf")
+
+
+def provider_metadata(memory: ProviderMemory, settings: Settings) -> Flow[ProviderMetadata]:
+    """The provider's metadata (OpenID Connect Discovery 4). Raises ``ProviderError`` or ``Unavailable`` when there is none to be had."""
+
+    def load() -> Flow[ProviderMetadata]:
+        response = yield from fetch(discovery_request(settings.issuer))
+        metadata = process_discovery(response, issuer=settings.issuer, allow_insecure_http=settings.insecure_allow_http)
+        if settings.require_pkce and "S256" not in metadata.code_challenge_methods:
+            raise ProviderError("metadata_invalid", "require_pkce is set, but the provider does not advertise S256")
+        return metadata
+
+    return (yield from _remembered(memory.metadata, "metadata", load))
+
+
+def provider_keys(memory: ProviderMemory, metadata: ProviderMetadata) -> Flow[KeySet]:
+    """The provider's signing keys. Raises ``ProviderError`` or ``Unavailable`` when there are none to be had."""
+    return (yield from _remembered(memory.keys, "keys", lambda: _load_keys(metadata)))
+
+
+def _load_keys(metadata: ProviderMetadata) -> Flow[KeySet]:
+    response = yield from fetch(jwks_request(metadata))
+    keys = process_jwks(response)
+    if keys.skipped:
+        yield Report("keys.skipped", detail="; ".join(keys.skipped)[:250])
+    return keys
+
+
+def _remembered(memory: Memory[T], name: str, load: Callable[[], Flow[T]]) -> Flow[T]:
+    now = yield from current_time()
+    fresh = memory.usable(now, FRESH_SECONDS)
+    if fresh is not None:
+        return fresh
+    failure = memory.recent_failure(now)
+    if failure is None:
+        try:
+            loaded: T = yield Once(name, lambda: _load(memory, load))
+            return loaded
+        except OIDCError as error:
+            failure = error
+    stale = memory.usable(now, STALE_SECONDS)
+    if stale is None:
+        raise failure
+    return stale
+
+
+def _load(memory: Memory[T], load: Callable[[], Flow[T]]) -> Flow[T]:
+    try:
+        value = yield from load()
+    except OIDCError as error:
+        now = yield from current_time()
+        memory.remember_failure(error, now)
+        raise
+    now = yield from current_time()
+    return memory.remember(value, now)
+
+
+def verified_id_token(token: object, expected: ExpectedIDToken, memory: ProviderMemory, metadata: ProviderMetadata) -> Flow[tuple[IDToken, KeySet]]:
+    """Verify *token*; when its key is unknown, look for new keys once (OIDC Core 10.1.1) and verify again."""
+    keys = yield from provider_keys(memory, metadata)
+    now = yield from current_time()
+    try:
+        return verify_id_token(token, expected, key_set=keys, now=now), keys
+    except ProviderError as error:
+        if error.code not in _STALE_KEY_CODES or abs(now - memory.forced_at) < FORCED_SECONDS:
+            raise
+    keys = yield Once("forced-keys", lambda: _forced_keys(memory, metadata, now))
+    now = yield from current_time()
+    return verify_id_token(token, expected, key_set=keys, now=now), keys
+
+
+def _forced_keys(memory: ProviderMemory, metadata: ProviderMetadata, now: float) -> Flow[KeySet]:
+    try:
+        return (yield from _load(memory.keys, lambda: _load_keys(metadata)))
+    finally:
+        memory.forced_at = now  # at the end: whoever comes while the fetch is under way shares it instead of being refused

@@ -1,0 +1,23 @@
+"""What one middleware instance knows for as long as it lives."""
+
+from __future__ import annotations
+
+from oidc_middleware.config import Settings
+from oidc_middleware.flows.metadata import ProviderMemory
+from oidc_middleware.flows.site import Sites
+from oidc_middleware.identity import User
+from oidc_middleware.policy.allow import AllowRules
+from oidc_middleware.policy.public import PublicPaths
+
+
+class RelyingParty:
+    """The settings, and what is worked out from them once."""
+
+    def __init__(self, settings: Settings, user_type: type[User] = User) -> None:
+        self.settings = settings
+        self.user_type = user_type
+        self.anonymous = user_type("", "")
+        self.sites = Sites(settings)
+        self.public = PublicPaths(settings.public)
+        self.allow = AllowRules.from_option(settings.allow)
+        self.provider = ProviderMemory(settings.issuer)
