@@ -87,6 +87,8 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "provider_busy": (503, "Too many sign-ins are under way at the moment."),
     "login_interrupted": (503, "The sign-in was interrupted."),
     "keys_unavailable": (503, "The provider's keys cannot be had at the moment."),
+    # -- provider/: the development provider refuses a client's request (RequestRefused) --------------------------------------------
+    "request_refused": (400, "The request was refused."),
     # -- the operator (ConfigError) -------------------------------------------------------------------------------------------------
     "config_invalid": (500, "This application is not configured correctly."),
 }
