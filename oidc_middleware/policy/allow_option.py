@@ -72,9 +72,7 @@ def _read_mapping(rules: RuleSet, option: Mapping[Any, Any]) -> list[str]:
         waived = False
     if not any(kind in option for kind in _KINDS[:-1]):
         found.append("a mapping without a rule admits nobody")
-    for kind in ("email", "domain", "group"):
-        if kind in option and not _listed(option[kind]):
-            found.append(f"{kind} is empty, so it admits nobody")
+    found += [f"{kind} is empty, so it admits nobody" for kind in ("email", "domain", "group") if kind in option and not _listed(option[kind])]
     found += [_add_email(rules, text, waived=waived) for text in _listed(option.get("email", ()))]
     found += [_add_domain(rules, text, waived=waived) for text in _listed(option.get("domain", ()))]
     found += [_add_group(rules, text) for text in _listed(option.get("group", ()))]

@@ -6,6 +6,7 @@ Stricter than mail itself: no quoted local parts, no comments, no address litera
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 from unicodedata import normalize
 
@@ -28,6 +29,11 @@ class Address(NamedTuple):
 
 def parse_address(value: object) -> Address | None:
     """*value* as an address; ``None`` for anything that two programs could read as two different ones."""
+    return _parse(value) if isinstance(value, str) and len(value) <= _MAX_LOCAL + 1 + _MAX_DOMAIN else None
+
+
+@lru_cache(1024)  # asked on every request, about the same few users
+def _parse(value: str) -> Address | None:
     text = _normalised(value)
     if text is None or text.count("@") != 1:
         return None
@@ -39,17 +45,15 @@ def parse_address(value: object) -> Address | None:
 
 def parse_domain(value: str) -> str | None:
     """*value* as a domain in the spelling that is compared."""
-    domain = _normalised(value)
+    domain = _normalised(value[: _MAX_DOMAIN + 1])
     return domain if domain is not None and _is_domain(domain) else None
 
 
-def _normalised(value: object) -> str | None:
+def _normalised(value: str) -> str | None:
     """NFKC comes before any check, so that nothing turns into an ``@`` or a dot behind it.
 
     Where it makes ASCII out of something else, the text was in disguise: a full-width ``＠``, a Kelvin sign for a ``K``.
     """
-    if not isinstance(value, str) or len(value) > _MAX_LOCAL + 1 + _MAX_DOMAIN:
-        return None
     text = normalize("NFKC", value)
     return None if _ascii_count(text) > _ascii_count(value) else text.lower()
 

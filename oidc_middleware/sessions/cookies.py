@@ -51,9 +51,20 @@ class CookieNames:
 def find(header: str, name: str) -> list[str]:
     """All values of the cookie *name* in a raw ``Cookie`` header. Several headers are joined by ``"; "`` before (catalogue CK-12).
 
-    Searches instead of splitting: this runs on every request, and our cookie is often one among many.
+    Searches instead of splitting: this runs on every request, and our cookie is often one among many. The usual header takes the short way.
     """
     needle = name + "="
+    before, found, rest = header.partition(needle)
+    if not found:
+        return []
+    if not before or before.endswith("; "):
+        value, _, rest = rest.partition(";")
+        if needle not in rest:
+            return [value.strip(_SPACE)]
+    return _find_all(header, needle)
+
+
+def _find_all(header: str, needle: str) -> list[str]:
     values: list[str] = []
     start = header.find(needle)
     while start >= 0:
@@ -62,8 +73,7 @@ def find(header: str, name: str) -> list[str]:
             continue
         end = header.find(";", start)
         if end < 0:
-            values.append(header[start + len(needle) :].strip(_SPACE))
-            break
+            end = len(header)
         values.append(header[start + len(needle) : end].strip(_SPACE))
         start = header.find(needle, end)
     return values

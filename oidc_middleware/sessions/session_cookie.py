@@ -63,7 +63,8 @@ class SessionCookies:
 
     def __init__(self, names: CookieNames, keyring: Keyring, lifetimes: Lifetimes, budget: int = DEFAULT_BUDGET) -> None:
         self._name = names.session
-        self._names = (names.session, *(f"{names.session}.{number}" for number in range(1, MAX_COOKIES)))
+        self._names: tuple[str, ...] = (names.session, *(f"{names.session}.{number}" for number in range(1, MAX_COOKIES)))
+        self._part_prefix = f"{names.session}."
         self._secure = names.secure
         self._keyring = keyring
         self._lifetimes = lifetimes
@@ -73,14 +74,12 @@ class SessionCookies:
 
     def read(self, cookie_header: str, now: float) -> SessionRead:
         """The session in a raw ``Cookie`` header. Never raises, whatever the header is."""
-        name = self._name
-        start = cookie_header.find(name)
-        if start < 0:
-            return _ABSENT
-        # Our name occurs once: no twin, no parts, none left over. The usual case; everything else takes the longer way.
-        if cookie_header.find(name, start + 1) < 0:
-            values = find(cookie_header, name)
-            if values and "~" not in values[0]:
+        values = find(cookie_header, self._name)
+        # One cookie and no parts, not even left over: the usual case. Everything else takes the longer way.
+        if self._part_prefix not in cookie_header:
+            if not values:
+                return _ABSENT
+            if len(values) == 1 and "~" not in values[0]:
                 return self._judged(values[0], None, now)
         return self._read_parts(cookie_header, now)
 
@@ -104,7 +103,7 @@ class SessionCookies:
         first = _FIRST_PART.fullmatch(values[0])
         if first is None:
             return None
-        parts = [found.get(name, ()) for name in self._names[1 : int(first[1])]]
+        parts = [found.get(name, []) for name in self._names[1 : int(first[1])]]
         if any(len(part) != 1 or "~" in part[0] for part in parts):
             return None
         return "~".join([values[0], *(part[0] for part in parts)])
