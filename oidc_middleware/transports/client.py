@@ -1,0 +1,318 @@
+"""The HTTP client, for ASGI and for WSGI. The only file that imports httpx, and only when the first call is made.
+
+What httpx alone does not give (measured, catalogue appendix A): its time limits are per read, so an answer that drips one byte at a time never
+ends; it undoes compression without a limit. Hence one total deadline and one size limit around every call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+import weakref
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+
+from oidc_middleware.protocol.messages import HttpRequest, HttpResponse
+from oidc_middleware.transports.call import Body, Progress, answer, busy, request_headers, too_slow, translated
+
+if TYPE_CHECKING:
+    import httpx
+
+State = TypeVar("State")
+
+#: Seconds for one call to the provider, everything included, and for the connection alone; mod_auth_openidc and oauth2-proxy allow 10 s as well.
+DEADLINE: Final = 10.0
+CONNECT: Final = 3.0
+
+#: Calls to the provider under way at the same time, per process (catalogue DS-06).
+MAX_CONCURRENT: Final = 20
+
+
+class PerProcess(dict[int, State]):
+    """A value for this process, made at first use. A forked child makes its own and leaves the parent's sockets and threads alone (F-PR-06)."""
+
+    def __init__(self, make: Callable[[], State]) -> None:
+        self._make = make
+
+    def get_own(self) -> State:
+        """The value of the current process."""
+        pid = os.getpid()
+        return self[pid] if pid in self else self.setdefault(pid, self._make())
+
+
+class _Slots:
+    """Counts calls under way, without waiting: who comes too late is told so at once."""
+
+    def __init__(self, limit: int) -> None:
+        self._free = threading.BoundedSemaphore(limit)
+
+    def take(self, request: HttpRequest) -> None:
+        if not self._free.acquire(blocking=False):
+            raise busy(request)
+
+    def give_back(self) -> None:
+        self._free.release()
+
+
+class _Process:
+    """What one process shares between its calls: the TLS context (27 ms to make), a client for each event loop, the slots."""
+
+    def __init__(self, max_concurrent: int) -> None:
+        self.slots = _Slots(max_concurrent)
+        self._lock = threading.Lock()
+        self.clients: dict[object, tuple[httpx.AsyncClient, AsyncGenerator[None]]] = {}
+        self._limiters: weakref.WeakKeyDictionary[object, anyio.CapacityLimiter] = weakref.WeakKeyDictionary()
+        self._max_concurrent = max_concurrent
+        self._tls: Any = None
+
+    async def client(self, *, trust_env: bool) -> httpx.AsyncClient:
+        """This event loop's client: connections belong to their loop (catalogue JW-09)."""
+        loop = _loop()
+        client, _ = self.clients.get(loop, (None, None))
+        if client is None or client.is_closed:
+            client = self._make(trust_env=trust_env)
+            end = _closed_with_the_loop(client)
+            self.clients[loop] = (client, end)
+            await anext(end)
+        return client
+
+    def _make(self, *, trust_env: bool) -> httpx.AsyncClient:
+        import httpx  # noqa: PLC0415  # loaded with the first call to the provider, not with the package
+
+        with self._lock:
+            for gone in [known for known in self.clients if getattr(known, "is_closed", bool)()]:
+                del self.clients[gone]
+            if self._tls is None:
+                self._tls = httpx.create_ssl_context(trust_env=trust_env)
+        nobodys_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))  # what the provider sets for us is not kept between logins
+        return httpx.AsyncClient(verify=self._tls, trust_env=trust_env, cookies=nobodys_cookies, follow_redirects=False)
+
+    def limiter(self) -> anyio.CapacityLimiter:
+        """This event loop's worker threads for a user's synchronous client; not those that the application's own views run in."""
+        loop = _loop()
+        if loop not in self._limiters:
+            self._limiters[loop] = anyio.CapacityLimiter(self._max_concurrent)
+        return self._limiters[loop]
+
+
+async def _closed_with_the_loop(client: httpx.AsyncClient) -> AsyncGenerator[None]:
+    """An event loop that ends closes the asynchronous generators begun in it, and this one closes the client: no socket is left behind."""
+    try:
+        yield
+    finally:
+        await client.aclose()
+
+
+def _close_soon(processes: PerProcess[_Process]) -> None:
+    """Close what a forgotten :class:`AsyncHttp` leaves behind, in the event loops that still run."""
+    own = processes.get(os.getpid())
+    for loop, (client, _) in own.clients.items() if own else ():
+        if isinstance(loop, asyncio.AbstractEventLoop) and loop.is_running():
+            asyncio.run_coroutine_threadsafe(client.aclose(), loop)
+
+
+def _loop() -> object:
+    token: object = anyio.lowlevel.current_token()
+    return getattr(token, "native_token", token)
+
+
+class AsyncHttp:
+    """HTTP for ASGI.
+
+    *http_client*: the user's own ``httpx.AsyncClient`` (or look-alike), or a synchronous one, which is then called in a worker thread; ``None`` for
+    ours. A user's client is never closed, follows no redirects here, and its ``auth`` is not used: client authentication is the protocol's business.
+    *trust_env*: whether ours honours ``HTTPS_PROXY``, ``NO_PROXY``, ``SSL_CERT_FILE`` and their kin (catalogue DI-12). *deadline* and *connect* are
+    seconds: for the whole call, and for its connection.
+    """
+
+    def __init__(
+        self,
+        http_client: object | None = None,
+        *,
+        trust_env: bool,
+        deadline: float = DEADLINE,
+        connect: float = CONNECT,
+        max_concurrent: int = MAX_CONCURRENT,
+    ) -> None:
+        self._given: Any = http_client
+        self._threaded = http_client is not None and not is_async(http_client)
+        self._trust_env = trust_env
+        self._deadline = deadline
+        self._connect = min(connect, deadline)
+        self._process = PerProcess(partial(_Process, max_concurrent))
+        weakref.finalize(self, _close_soon, self._process).atexit = False
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """The complete answer. Errors: ``Unavailable`` (``provider_unreachable``, ``provider_timeout``, ``provider_busy``), ``ProviderError``."""
+        slots = self._process.get_own().slots
+        slots.take(request)
+        try:
+            return await self._in_time(request)
+        finally:
+            slots.give_back()
+
+    async def _in_time(self, request: HttpRequest) -> HttpResponse:
+        progress = Progress()
+        try:
+            client = self._given if self._given is not None else await self._process.get_own().client(trust_env=self._trust_env)
+            with anyio.move_on_after(self._deadline) as scope:
+                if self._threaded:
+                    return await self._in_thread(request)
+                return await self._with_retry(client, request, progress, scope)
+        except Exception as error:  # noqa: BLE001  # whatever a client raises, a user's own included, is the surroundings' fault
+            raise translated(request, error, progress) from None
+        raise too_slow(request, progress)
+
+    async def _with_retry(self, client: Any, request: HttpRequest, progress: Progress, scope: anyio.CancelScope) -> HttpResponse:
+        try:
+            return await self._once(client, request, progress, scope)
+        except Exception as error:
+            if not progress.may_retry(request, error):
+                raise
+        progress.restart()
+        return await self._once(client, request, progress, scope)
+
+    async def _once(self, client: Any, request: HttpRequest, progress: Progress, scope: anyio.CancelScope) -> HttpResponse:
+        end = scope.deadline
+
+        async def trace(event: str, _info: dict[str, Any]) -> None:
+            before = progress.connecting
+            progress.note(event)
+            if progress.connecting is not before:
+                # httpx limits TCP and TLS each; together they get a little more, not twice as much (catalogue DI-07). The little more lets
+                # httpx's own limit go first: cancelled within a TLS handshake, it leaves the socket to the garbage collector.
+                scope.deadline = min(end, anyio.current_time() + 1.2 * self._connect) if progress.connecting else end
+
+        outgoing = _build(client, request, self._limits(), trace)
+        response = await client.send(outgoing, stream=True, follow_redirects=False, auth=None)
+        try:
+            return answer(response, await _read(request, response))
+        finally:
+            await response.aclose()
+
+    async def _in_thread(self, request: HttpRequest) -> HttpResponse:
+        call = partial(_call_sync, self._given, request, self._limits(), self._deadline)
+        return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._process.get_own().limiter())
+
+    def _limits(self) -> tuple[float, float, float, float]:
+        """Connect, read, write and pool limit, as httpx and httpx2 take them."""
+        return (self._connect, self._deadline, self._deadline, self._deadline)
+
+
+class SyncHttp:
+    """HTTP for WSGI. The options are those of :class:`AsyncHttp`.
+
+    Our own client (and a user's asynchronous one) runs in one background thread per process, because only there the total deadline can cut off an
+    answer that drips. A user's own ``httpx.Client`` is called in the calling thread: there each read has the limit, and the total is looked at
+    between the pieces of the body, so that a dripping *header* can take longer.
+    """
+
+    def __init__(
+        self,
+        http_client: object | None = None,
+        *,
+        trust_env: bool,
+        deadline: float = DEADLINE,
+        connect: float = CONNECT,
+        max_concurrent: int = MAX_CONCURRENT,
+    ) -> None:
+        self._direct: Any = None if http_client is None or is_async(http_client) else http_client
+        self._http = AsyncHttp(
+            None if self._direct is not None else http_client, trust_env=trust_env, deadline=deadline, connect=connect, max_concurrent=max_concurrent
+        )
+        self._deadline = deadline
+        self._limits = (min(connect, deadline), deadline, deadline, deadline)
+        self._slots = PerProcess(partial(_Slots, max_concurrent))
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """The complete answer. Errors as :meth:`AsyncHttp.send`."""
+        if self._direct is None:
+            return _BACKGROUND.get_own().call(self._http.send(request))
+        slots = self._slots.get_own()
+        slots.take(request)
+        try:
+            return _call_sync(self._direct, request, self._limits, self._deadline)
+        finally:
+            slots.give_back()
+
+
+class _Background:
+    """An event loop in a daemon thread: anyio's ready-made portals run in threads that keep the interpreter from ending."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def call(self, coroutine: Coroutine[Any, Any, State]) -> State:
+        """Run *coroutine* there and wait for its result."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._started()).result()
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="oidc_middleware HTTP", daemon=True).start()
+            return self._loop
+
+
+_BACKGROUND: Final = PerProcess(_Background)
+
+
+def is_async(client: object) -> bool:
+    """Whether *client* is of the ``AsyncClient`` kind."""
+    return hasattr(client, "aclose")
+
+
+def _build(client: Any, request: HttpRequest, limits: tuple[float, ...], trace: Callable[..., Any]) -> Any:
+    return client.build_request(
+        request.method, request.url, headers=request_headers(request), content=request.body or None, timeout=limits, extensions={"trace": trace}
+    )
+
+
+async def _read(request: HttpRequest, response: Any) -> bytes:
+    if response.is_stream_consumed:  # a client without a network, as in tests, hands over finished (and decoded) bodies
+        body = Body(request, {})
+        body.add(response.content)
+        return body.whole()
+    body = Body(request, response.headers)
+    async for chunk in response.aiter_raw():
+        body.add(chunk)
+    return body.whole()
+
+
+def _call_sync(client: Any, request: HttpRequest, limits: tuple[float, ...], deadline: float) -> HttpResponse:
+    progress = Progress()
+    end = time.monotonic() + deadline
+    try:
+        try:
+            return _once_sync(client, request, limits, end, progress)
+        except Exception as error:
+            if not progress.may_retry(request, error):
+                raise
+        progress.restart()
+        return _once_sync(client, request, limits, end, progress)
+    except Exception as error:  # noqa: BLE001  # as in AsyncHttp
+        raise translated(request, error, progress) from None
+
+
+def _once_sync(client: Any, request: HttpRequest, limits: tuple[float, ...], end: float, progress: Progress) -> HttpResponse:
+    outgoing = _build(client, request, limits, lambda event, _info: progress.note(event))
+    response = client.send(outgoing, stream=True, follow_redirects=False, auth=None)
+    try:
+        finished = response.is_stream_consumed
+        body = Body(request, {} if finished else response.headers)
+        for chunk in [response.content] if finished else response.iter_raw():
+            body.add(chunk)
+            if time.monotonic() > end:
+                raise too_slow(request, progress)
+        return answer(response, body.whole())
+    finally:
+        response.close()
