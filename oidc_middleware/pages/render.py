@@ -77,7 +77,7 @@ def render_denied(
         form_origins=form_origins,
         title=title,
         tone="warn",
-        reason=_text(reason),
+        reason=_sentence(_text(reason)),
         who=_text(who),
         action=_link(action),
         fields=dict(fields),
@@ -155,6 +155,11 @@ def _text(value: str) -> str:
     """*value* without control, format and separator characters (they reorder or hide text), cut at 200 characters."""
     kept = "".join(char for char in value[: 4 * _MAX_TEXT] if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp"))
     return kept if len(kept) <= _MAX_TEXT else kept[: _MAX_TEXT - 1] + "…"
+
+
+def _sentence(text: str) -> str:
+    """*text* with a capital letter at its start and a full stop at its end."""
+    return text and text[0].upper() + text[1:] + ("" if text.endswith((".", "!", "?", "…")) else ".")
 
 
 def _link(url: str | None) -> str | None:
