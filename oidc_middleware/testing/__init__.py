@@ -5,6 +5,7 @@ from oidc_middleware.testing.browser import Browser, TooManyRedirects
 from oidc_middleware.testing.clock import FakeClock
 from oidc_middleware.testing.cookie_jar import Cookie, CookieJar
 from oidc_middleware.testing.exchange import Page, Sent
+from oidc_middleware.testing.login import find_middleware, login_as, session_set_cookies
 from oidc_middleware.testing.provider import ScriptedProvider
 from oidc_middleware.testing.script import REMOVE, ReceivedRequest
 from oidc_middleware.testing.servers import AsgiServer, WsgiServer, run_async
@@ -24,5 +25,8 @@ __all__ = [
     "Sent",
     "TooManyRedirects",
     "WsgiServer",
+    "find_middleware",
+    "login_as",
     "run_async",
+    "session_set_cookies",
 ]
