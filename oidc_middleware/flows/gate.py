@@ -13,6 +13,7 @@ A request that needs no I/O gets its decision at once; whatever needs the networ
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -35,8 +36,9 @@ from oidc_middleware.sessions.session_cookie import SessionRead
 
 Endpoint = Callable[[Request, RelyingParty, Site], Flow[Respond]]
 
-#: What a session cookie can be that is worth a line in the log: somebody altered it, or sent two.
-_SUSPICIOUS: Final = frozenset({"ambiguous", "broken"})
+#: What a session cookie can be that is worth a line in the log, and how loud: somebody altered it, somebody sent two, its time is up.
+_NOTEWORTHY: Final = {"broken": logging.WARNING, "ambiguous": logging.WARNING, "unknown_format": logging.WARNING, "early": logging.WARNING,
+                      "expired": logging.INFO}  # fmt: skip
 
 
 def gate(request: Request, rp: RelyingParty) -> Decision | Flow[Decision]:
@@ -89,8 +91,9 @@ def _touched(request: Request, site: Site, session: Session, user: User, present
 
 
 def _without_session(request: Request, rp: RelyingParty, site: Site, read: SessionRead) -> Flow[Respond]:
-    if read.reason in _SUSPICIOUS:
-        yield Report("session.rejected", detail=read.reason)
+    level = _NOTEWORTHY.get(read.reason)
+    if level is not None:
+        yield Report("session.expired" if read.reason == "expired" else "session.rejected", level, detail=read.reason)
     if request.kind == "websocket":
         raise LoginError("login_required", "websocket without a session")
     if not request.path.startswith("/"):
@@ -103,7 +106,7 @@ def _without_session(request: Request, rp: RelyingParty, site: Site, read: Sessi
 def _denied(request: Request, rp: RelyingParty, site: Site, user: User, denial: Denial) -> Flow[Respond]:
     """403 with the reason and a way to sign in as somebody else; never a redirect, which would loop (catalogue AZ-05)."""
     random: bytes = yield Random(6)
-    yield Report("access.denied", code="not_allowed", detail=denial.reason, correlation_id=random.hex())
+    yield Report("access.denied", logging.WARNING, code="not_allowed", detail=denial.reason, correlation_id=random.hex())
     if not wants_page(request) or request.kind == "websocket":
         return problem(403, code="not_allowed", title="This account has no access here.", detail=denial.reason, correlation_id=random.hex())
     content = render_denied(
@@ -120,7 +123,7 @@ def _denied(request: Request, rp: RelyingParty, site: Site, user: User, denial: 
 
 def _session_endpoint(request: Request, rp: RelyingParty, site: Site) -> Flow[Respond]:
     """``GET session``: who is signed in, for a front end."""
-    yield Report("session.asked", level=10)
+    yield Report("session.asked", logging.DEBUG)
     session = site.sessions.read(request.cookie, request.now).session
     if session is None:
         return problem(401, code="login_required", title="You need to sign in.", login_url=site.origin + site.url("login"))

@@ -17,6 +17,7 @@ __all__ = [
     "ValidatedCallback",
     "authorization_request",
     "authorize_params_problems",
+    "parameter_texts",
     "parse_callback",
     "validate_callback",
 ]
@@ -41,7 +42,7 @@ def authorization_request(
     The endpoint's own query is kept. Every name occurs once, and ours win over *extra* (``authorize_params``) and over the endpoint's query
     (catalogue ST-18). Lists in *extra* are joined by spaces, mappings (``claims``) become JSON, ``None`` is left out.
     """
-    parameters = {name: _text(value) for name, value in extra.items() if value is not None and name not in OURS}
+    parameters = parameter_texts(extra)
     parameters |= {
         "response_type": "code",
         "client_id": client_id,
@@ -55,6 +56,11 @@ def authorization_request(
     if response_mode != "query":
         parameters["response_mode"] = response_mode
     return with_query(endpoint, parameters)
+
+
+def parameter_texts(extra: Mapping[str, object]) -> dict[str, str]:
+    """*extra* as it goes into a query: never a parameter of ours (catalogue ST-18)."""
+    return {name: _text(value) for name, value in extra.items() if value is not None and name not in OURS}
 
 
 def _text(value: object) -> str:

@@ -97,11 +97,12 @@ def parse_callback(raw: str) -> CallbackParameters:
     )
 
 
-def validate_callback(parameters: CallbackParameters, *, state: str, issuer: str, iss_required: bool) -> ValidatedCallback:
+def validate_callback(parameters: CallbackParameters, *, state: str | None, issuer: str | None, iss_required: bool) -> ValidatedCallback:
     """Judge an authorization response against the login it claims to belong to.
 
     *state* is what this browser's pending login holds, *issuer* the identifier of the provider it went to, *iss_required* whether that provider's
-    metadata promises ``iss``. The order is: ``state`` (so that nothing foreign is looked at further), ``iss`` (RFC 9207 2.4, for errors too),
+    metadata promises ``iss``. ``None`` is for callers of the plain functions alone: no state was sent, so none may come back; the issuer is not
+    known, so it cannot be compared. The order is: ``state`` (so that nothing foreign is looked at further), ``iss`` (RFC 9207 2.4, for errors too),
     unexpected tokens, the error, the code.
 
     Raises ``LoginError``: ``state_missing``, ``state_mismatch``, ``iss_missing``, ``iss_mismatch``, ``unexpected_parameter``, ``access_denied``,
@@ -121,7 +122,11 @@ def validate_callback(parameters: CallbackParameters, *, state: str, issuer: str
     return ValidatedCallback(parameters.code, _PROOF)
 
 
-def _check_state(found: str | None, expected: str) -> None:
+def _check_state(found: str | None, expected: str | None) -> None:
+    if expected is None:
+        if found is not None:
+            raise LoginError("state_mismatch", "a state came back, but none was sent")
+        return
     if not found:
         raise LoginError("state_missing")
     # Bytes, because compare_digest raises TypeError for text beyond ASCII (catalogue ST-11, Appendix A 2).
@@ -129,12 +134,12 @@ def _check_state(found: str | None, expected: str) -> None:
         raise LoginError("state_mismatch")
 
 
-def _check_issuer(found: str | None, expected: str, *, iss_required: bool) -> None:
+def _check_issuer(found: str | None, expected: str | None, *, iss_required: bool) -> None:
     """RFC 9207 2.4: simple string comparison, no normalisation (catalogue MX-01 to MX-04). An ``iss`` that nobody promised is compared as well."""
     if found is None:
         if iss_required:
             raise LoginError("iss_missing", f"expected {shown(expected)}")
-    elif found != expected:
+    elif expected is not None and found != expected:
         raise LoginError("iss_mismatch", f"{shown(found)}, expected {shown(expected)}")
 
 

@@ -33,9 +33,12 @@ class TokenSet:
     scope: str | None
 
 
-def code_request(callback: ValidatedCallback, *, token_endpoint: str, client: Client, redirect_uri: str, code_verifier: str) -> HttpRequest:
-    """The request that exchanges the code of a validated callback. *redirect_uri* and *code_verifier* are those of the login's own request."""
-    form = {"grant_type": "authorization_code", "code": callback.code, "redirect_uri": redirect_uri, "code_verifier": code_verifier}
+def code_request(callback: ValidatedCallback, *, token_endpoint: str, client: Client, redirect_uri: str, code_verifier: str | None) -> HttpRequest:
+    """The request that exchanges the code of a validated callback. *redirect_uri* and *code_verifier* are those of the login's own request;
+    ``None`` only where a caller of the plain functions sent no challenge."""
+    form = {"grant_type": "authorization_code", "code": callback.code, "redirect_uri": redirect_uri}
+    if code_verifier is not None:
+        form["code_verifier"] = code_verifier
     headers, body = authenticated(form, client)
     return HttpRequest("token", "POST", token_endpoint, {**JSON_REQUEST_HEADERS, **headers}, body)
 

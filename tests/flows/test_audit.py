@@ -1,0 +1,51 @@
+"""What the log says, and what it refuses to repeat."""
+
+import logging
+
+import pytest
+
+from oidc_middleware.audit import MAX_FIELD, MAX_LINES_PER_SECOND, AuditLog, escaped
+
+
+@pytest.mark.row("LG-02")
+@pytest.mark.parametrize(
+    "hostile", ["a\r\nb", "\x1b[31mred", "\u2028", "\u202e", "\x00", "\x9b", "\ud800", "%s %(x)s {} ${jndi:ldap://x}", "x" * 100_000]
+)
+def test_no_field_leaves_its_line(hostile, caplog):
+    caplog.set_level(logging.DEBUG, "oidc_middleware")
+    AuditLog().write(0, "login.failed", logging.WARNING, "state_missing", hostile, "c1d")
+    [record] = caplog.records
+    message = record.getMessage()
+    assert message.startswith("login.failed reason=state_missing cid=c1d detail=")
+    assert message.isascii()
+    assert message.isprintable()
+    assert len(escaped(hostile)) <= MAX_FIELD
+
+
+def test_records_carry_their_parts_for_structured_handlers(caplog):
+    caplog.set_level(logging.DEBUG, "oidc_middleware")
+    AuditLog().write(0, "login.ok", logging.INFO, correlation_id="abc")
+    [record] = caplog.records
+    assert (record.event, record.code, record.correlation_id) == ("login.ok", "", "abc")
+    assert record.getMessage() == "login.ok cid=abc"
+
+
+@pytest.mark.row("LG-03")
+def test_a_flood_is_counted_instead_of_written(caplog):
+    caplog.set_level(logging.DEBUG, "oidc_middleware")
+    log = AuditLog()
+    for number in range(10_000):
+        log.write(100.0, "login.failed", logging.WARNING, detail=str(number))
+    log.write(100.0, "login.ok", logging.INFO)
+    assert len(caplog.records) == MAX_LINES_PER_SECOND + 1, "what went well is told all the same"
+    log.write(101.0, "login.failed", logging.WARNING)
+    assert f"suppressed={10_000 - MAX_LINES_PER_SECOND}" in caplog.records[-1].getMessage()
+    log.write(101.0, "login.failed", logging.WARNING)
+    assert "suppressed" not in caplog.records[-1].getMessage()
+
+
+def test_what_nobody_listens_to_costs_nothing(caplog):
+    caplog.set_level(logging.ERROR, "oidc_middleware")
+    log = AuditLog()
+    log.write(0, "login.ok", logging.INFO)
+    assert caplog.records == []

@@ -1,0 +1,187 @@
+"""What is remembered of the provider, and for how long."""
+
+import pytest
+
+from oidc_middleware.errors import ProviderError, Unavailable
+from oidc_middleware.flows.effects import Fetch, Now, Once
+from oidc_middleware.flows.metadata import (
+    FAILURE_SECONDS,
+    FORCED_SECONDS,
+    FRESH_SECONDS,
+    STALE_FAILURE_SECONDS,
+    STALE_SECONDS,
+    provider_keys,
+    provider_metadata,
+    verified_id_token,
+)
+from oidc_middleware.protocol.id_token import ExpectedIDToken
+from oidc_middleware.testing import FakeClock, ScriptedProvider
+from tests.flows.hand import ISSUER, METADATA, Driver, json_response, party
+
+DOWN = Unavailable("provider_unreachable", sent=False)
+
+
+def metadata_flow(rp):
+    return provider_metadata(rp.provider, rp.settings)
+
+
+def test_the_first_effect_asks_the_time_and_the_second_goes_out_once():
+    rp = party()
+    flow = metadata_flow(rp)
+    assert next(flow) == Now()
+    effect = flow.send(1000.0)
+    assert isinstance(effect, Once)
+    inner = effect.flow()
+    request = next(inner).request
+    assert (request.method, request.url) == ("GET", f"{ISSUER}/.well-known/openid-configuration")
+
+
+def test_a_fresh_copy_costs_no_call_and_an_old_one_is_refreshed():
+    rp, driver = party(), Driver(json_response(METADATA), json_response(METADATA | {"token_endpoint": f"{ISSUER}/new"}))
+    first = driver.run(metadata_flow(rp))
+    driver.clock.advance(FRESH_SECONDS - 1)
+    assert driver.run(metadata_flow(rp)) is first
+    assert driver.fetched == ["discovery"]
+    driver.clock.advance(2)
+    assert driver.run(metadata_flow(rp)).token_endpoint == f"{ISSUER}/new"
+
+
+@pytest.mark.row("DI-13", "DI-04")
+@pytest.mark.parametrize("answer", [DOWN, json_response(METADATA | {"issuer": "https://other.example"}), json_response([]), json_response({}, 500)])
+def test_what_was_good_is_served_stale_while_the_provider_is_away_or_wrong(answer):
+    rp, driver = party(), Driver(json_response(METADATA), answer, answer)
+    first = driver.run(metadata_flow(rp))
+    driver.clock.advance(FRESH_SECONDS + 1)
+    assert driver.run(metadata_flow(rp)) is first
+    assert driver.run(metadata_flow(rp)) is first, "within the pause after a failure nothing is asked"
+    assert driver.fetched == ["discovery"] * 2
+    driver.clock.advance(STALE_FAILURE_SECONDS + 1)
+    assert driver.run(metadata_flow(rp)) is first
+    assert driver.fetched == ["discovery"] * 3
+
+
+def test_a_day_later_stale_is_too_old():
+    rp, driver = party(), Driver(json_response(METADATA), DOWN)
+    driver.run(metadata_flow(rp))
+    driver.clock.advance(STALE_SECONDS + 1)
+    with pytest.raises(Unavailable) as caught:
+        driver.run(metadata_flow(rp))
+    assert caught.value.code == "provider_unreachable"
+
+
+@pytest.mark.row("JW-08")
+def test_a_failure_is_remembered_for_seconds_only():
+    rp, driver = party(), Driver(DOWN, json_response(METADATA))
+    for _ in range(5):
+        with pytest.raises(Unavailable):
+            driver.run(metadata_flow(rp))
+    assert driver.fetched == ["discovery"], "the visitors after the first one wait for nothing"
+    driver.clock.advance(FAILURE_SECONDS + 0.1)
+    assert driver.run(metadata_flow(rp)).issuer == ISSUER
+
+
+@pytest.mark.row("DI-08")
+def test_a_provider_that_asks_for_patience_gets_it():
+    rp, driver = party(), Driver(Unavailable("provider_throttled", retry_after=120), json_response(METADATA))
+    with pytest.raises(Unavailable):
+        driver.run(metadata_flow(rp))
+    driver.clock.advance(119)
+    with pytest.raises(Unavailable) as caught:
+        driver.run(metadata_flow(rp))
+    assert caught.value.retry_after == 120
+    driver.clock.advance(2)
+    assert driver.run(metadata_flow(rp)).issuer == ISSUER
+
+
+def test_a_clock_that_goes_back_neither_freezes_a_failure_nor_a_copy():
+    rp, driver = party(), Driver(DOWN, json_response(METADATA), json_response(METADATA))
+    with pytest.raises(Unavailable):
+        driver.run(metadata_flow(rp))
+    driver.clock.advance(-10 * STALE_SECONDS)
+    driver.run(metadata_flow(rp))
+    driver.clock.advance(-FRESH_SECONDS - 1)
+    driver.run(metadata_flow(rp))
+    assert driver.fetched == ["discovery"] * 3
+
+
+@pytest.mark.row("PK-02")
+def test_require_pkce_refuses_a_provider_that_does_not_promise_it():
+    with pytest.raises(ProviderError) as caught:
+        Driver(json_response(METADATA)).run(metadata_flow(party(require_pkce=True)))
+    assert "require_pkce" in caught.value.detail
+    promising = METADATA | {"code_challenge_methods_supported": ["S256"]}
+    assert Driver(json_response(promising)).run(metadata_flow(party(require_pkce=True))).issuer == ISSUER
+    assert Driver(json_response(METADATA)).run(metadata_flow(party())).issuer == ISSUER
+
+
+class Rotating:
+    """A provider whose keys change, and an ID token of each generation."""
+
+    def __init__(self):
+        self.clock = FakeClock()
+        self.provider = ScriptedProvider(issuer=ISSUER, clock=self.clock)
+        self.rp = party()
+        self.expected = ExpectedIDToken(ISSUER, "app", "n")
+        self.driver = Driver(json_response(METADATA), clock=self.clock)
+        self.metadata = self.driver.run(metadata_flow(self.rp))
+
+    def jwks(self):
+        return json_response(self.provider.jwks())
+
+    def token(self):
+        return self.provider.id_token({"nonce": "n"}, "t")
+
+    def verify(self, token):
+        return self.driver.run(verified_id_token(token, self.expected, self.rp.provider, self.metadata))
+
+
+@pytest.mark.row("JW-06", "ID-09")
+def test_an_unknown_key_is_looked_for_once_a_minute_and_no_more():
+    case = Rotating()
+    case.driver.answers += [case.jwks()]
+    assert case.verify(case.token())[0].subject
+    case.provider.rotate_keys()
+    new, old_jwks = case.token(), case.jwks()
+    case.driver.answers += [old_jwks]
+    assert case.verify(new)[0].subject, "one refetch finds the new key"
+    case.provider.rotate_keys()
+    newest = case.token()
+    for _ in range(3):
+        with pytest.raises(ProviderError) as caught:
+            case.verify(newest)
+        assert caught.value.code == "id_token_key_unknown"
+    assert case.driver.fetched.count("jwks") == 2, "within the minute nothing more is asked"
+    case.clock.advance(FORCED_SECONDS + 1)
+    case.driver.answers += [case.jwks()]
+    assert case.verify(newest)[0].subject
+
+
+@pytest.mark.row("JW-07")
+def test_the_minute_counts_after_a_failed_look_too():
+    case = Rotating()
+    case.driver.answers += [case.jwks(), DOWN]
+    case.verify(case.token())
+    case.provider.rotate_keys()
+    with pytest.raises(Unavailable):
+        case.verify(case.token())
+    with pytest.raises(ProviderError):
+        case.verify(case.token())
+    assert case.driver.fetched.count("jwks") == 2
+
+
+@pytest.mark.row("JW-02")
+def test_a_broken_key_document_keeps_the_keys_we_have():
+    case = Rotating()
+    case.driver.answers += [case.jwks(), json_response({})]
+    case.verify(case.token())
+    case.clock.advance(FRESH_SECONDS + 1)
+    assert case.verify(case.token())[0].subject
+    with pytest.raises(ProviderError) as caught:
+        Driver(json_response({})).run(provider_keys(party().provider, case.metadata))
+    assert caught.value.code == "jwks_invalid"
+
+
+def test_fetches_name_their_purpose():
+    rp, driver = party(), Driver(json_response(METADATA))
+    driver.run(metadata_flow(rp))
+    assert [effect.request.purpose for effect in driver.effects if isinstance(effect, Fetch)] == ["discovery"]

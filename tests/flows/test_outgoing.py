@@ -1,0 +1,42 @@
+"""What is taken from a request and added to an answer on the way."""
+
+import pytest
+
+from oidc_middleware.flows.outgoing import is_identity_header, private_caching
+
+
+@pytest.mark.row("HD-01", "HD-02")
+@pytest.mark.parametrize(
+    "name",
+    ["Remote-User", "REMOTE_USER", "remote_user", "x-forwarded-user", "X_Forwarded_User", "x-forwarded_user", "X-Remote-User", "x-forwarded-email",
+     "X-Auth-Request-Groups", "OIDC-Claim-Sub", "OIDC_CLAIM_email", "x-webauth-user ", " x-forwarded-groups", "X_AUTH_REQUEST_USER"],
+)  # fmt: skip
+def test_every_spelling_of_an_identity_header_is_known(name):
+    assert is_identity_header(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["host", "cookie", "x-forwarded-for", "x-forwarded-proto", "authorization", "x-username-hint", "remote-userx", "user-agent"]
+)
+def test_other_headers_are_left_alone(name):
+    assert not is_identity_header(name)
+
+
+@pytest.mark.row("CA-01", "CA-02")
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ([], "private, no-store"),
+        ([("content-type", "text/html")], "private, no-store"),
+        ([("etag", '"1"')], "private, no-cache"),
+        ([("last-modified", "x")], "private, no-cache"),
+        ([("cache-control", "no-cache")], None),
+        ([("cache-control", "private, max-age=60")], None),
+        ([("cache-control", "public, max-age=60")], "private, max-age=60"),
+        ([("cache-control", "Public, S-MaxAge=9, max-age=60")], "private, max-age=60"),
+        ([("cache-control", "max-age=60"), ("cache-control", "public")], "private, max-age=60"),
+        ([("cache-control", "s-maxage=60, private")], "private"),
+    ],
+)
+def test_a_protected_answer_stays_out_of_shared_caches(headers, expected):
+    assert private_caching(headers) == expected

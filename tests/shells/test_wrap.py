@@ -1,0 +1,88 @@
+"""The one line finds out what it was given."""
+
+import functools
+
+import pytest
+
+from oidc_middleware import ConfigError, asgi, protect, wsgi
+
+OPTIONS = {"issuer": "https://op.example.com", "client_id": "app", "secret_key": "kD3vQ8wZr5nT1yXb7LmP9sHc2JfG6uEa"}
+
+
+async def asgi_function(scope, receive, send): ...
+
+
+def wsgi_function(environ, start_response): ...
+
+
+class AsgiObject:
+    async def __call__(self, scope, receive, send): ...
+
+
+class AsgiDelegating:
+    """Like Starlette's and many a middleware: a plain method that returns an awaitable."""
+
+    def __call__(self, scope, receive, send):
+        return asgi_function(scope, receive, send)
+
+
+class WsgiObject:
+    def __call__(self, environ, start_response): ...
+
+
+class Both:
+    async def asgi(self, scope, receive, send): ...
+
+    def wsgi(self, environ, start_response): ...
+
+
+@pytest.mark.parametrize("app", [asgi_function, AsgiObject(), AsgiDelegating(), Both().asgi, functools.partial(asgi_function)])
+def test_asgi_is_recognised(app):
+    assert isinstance(protect(app, **OPTIONS), asgi.OIDCMiddleware)
+
+
+@pytest.mark.parametrize("app", [wsgi_function, WsgiObject(), Both().wsgi, lambda environ, start_response: []])
+def test_wsgi_is_recognised(app):
+    assert isinstance(protect(app, **OPTIONS), wsgi.OIDCMiddleware)
+
+
+@pytest.mark.parametrize("thing", [object(), 7, None, lambda: None, lambda one: None])
+def test_anything_else_is_told_what_is_wrong(thing):
+    with pytest.raises(ConfigError) as caught:
+        protect(thing, **OPTIONS)
+    assert [problem.split(":")[0] for problem in caught.value.problems] == ["app"]
+
+
+def test_flask_is_changed_in_place():
+    flask = pytest.importorskip("flask")
+    app = flask.Flask("x")
+    assert protect(app, **OPTIONS) is app
+    assert isinstance(app.wsgi_app, wsgi.OIDCMiddleware)
+    answer = app.test_client().get("/", headers={"accept": "application/json"})
+    assert (answer.status_code, answer.json["code"]) == (401, "login_required")
+
+
+def test_dash_is_changed_in_place():
+    dash = pytest.importorskip("dash")
+    app = dash.Dash("x")
+    app.layout = dash.html.Div()
+    assert protect(app, **OPTIONS) is app
+    assert app.server.test_client().get("/_dash-layout").status_code == 401
+
+
+def test_starlette_and_fastapi_come_back_wrapped():
+    for module, name in (("starlette.applications", "Starlette"), ("fastapi", "FastAPI")):
+        app = getattr(pytest.importorskip(module), name)()
+        wrapped = protect(app, **OPTIONS)
+        assert isinstance(wrapped, asgi.OIDCMiddleware)
+        assert wrapped.app is app
+
+
+@pytest.mark.row("CF-01")
+def test_a_mistake_in_the_settings_leaves_the_app_as_it_was():
+    flask = pytest.importorskip("flask")
+    app = flask.Flask("x")
+    before = app.wsgi_app
+    with pytest.raises(ConfigError):
+        protect(app, **OPTIONS, surprise=True)
+    assert app.wsgi_app == before
