@@ -103,8 +103,20 @@ def test_dash_callbacks(start: Start, browser: Browser, issuer: str) -> None:
 
 
 def test_django(start: Start, browser: Browser, issuer: str) -> None:
-    pytest.importorskip("django", reason="Django is not among the packages the tests need; the example says how to get it")
     app = start("django_app.py")
     assert asks_for_sign_in(browser, f"{app}/")
     sign_in(browser, f"{app}/", issuer)
     assert browser.page.text == "Django user ada is Ada Lovelace"
+
+
+def test_own_views(start: Start, browser: Browser, issuer: str) -> None:
+    app = start("own_views.py")
+    browser.visit(f"{app}/")
+    form, button = next((form, name) for form in browser.forms for name, value in form.buttons if value == "ada")
+    browser.submit(form, **{button: "ada"})
+    assert browser.page.text in ("Hello Ada Lovelace", "Hello ada")
+    browser.visit(f"{app}/callback?code=stolen&state=made-up")
+    assert browser.page.status_code == 400
+    assert "not started in this browser" in browser.page.text
+    browser.visit(f"{app}/")
+    assert browser.page.text.startswith("Hello")
