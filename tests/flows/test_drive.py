@@ -135,9 +135,12 @@ def test_an_unknown_effect_is_a_fault():
 def test_a_cancelled_request_closes_its_flow_at_once():
     seen = []
 
+    sent = asyncio.Event()
+
     class Hanging:
         async def send(self, request):
             seen.append("sent")
+            sent.set()
             await anyio.sleep_forever()
 
     def flow():
@@ -149,8 +152,7 @@ def test_a_cancelled_request_closes_its_flow_at_once():
 
     async def main():
         task = asyncio.ensure_future(arun(flow(), AsyncWorld(Hanging())))
-        while not seen:
-            await asyncio.sleep(0)
+        await sent.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -15,8 +15,13 @@ def site_of(rp, **fields):
 
 
 @pytest.mark.row("RD-14", "HD-12")
-@pytest.mark.parametrize("host", ["evil.example", "dash.example.com.evil.example", "dash.example.com@evil", "", " ", "a b", "[::1", "dash.example.com:x", "-",
-                                  "dash.example.com/", "evil%2eexample", "\xe9vil"])  # fmt: skip
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example", "dash.example.com.evil.example", "dash.example.com@evil", "", " ", "a b", "[::1", "dash.example.com:x", "-",
+        "dash.example.com/", "evil%2eexample", "\xe9vil",
+    ],
+)  # fmt: skip
 def test_a_foreign_or_unusable_host_is_refused(host):
     with pytest.raises(LoginError) as caught:
         site_of(party(**FREE), headers={"host": host})
