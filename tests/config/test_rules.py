@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.config.options import BASE, KEY, load, problem, problems
+from oidc_middleware.flows.site import Sites
+from tests.config.options import KEY, load, problem, problems
 
 
 @pytest.mark.row("ID-03", "ID-04")
@@ -56,7 +57,7 @@ def test_the_cookie_store_may_be_named():
     assert load(keep_tokens=False).keep_tokens is False
 
 
-@pytest.mark.row("CF-01")
+@pytest.mark.row("CF-01", "PA-11")
 @pytest.mark.parametrize("public", ["/", "/*", ["/a", "/*"], "health", "/a/.*", "/oidc/*", "/oidc/callback"])
 def test_a_public_path_that_opens_too_much_is_a_problem(public):
     assert all(sentence.startswith("public") for sentence in problems(public=public))
@@ -90,5 +91,10 @@ def test_authorize_params():
         assert all(sentence.startswith("authorize_params") for sentence in problems(authorize_params=wrong))
 
 
-def test_the_base_options_are_complete():
-    assert load().client_id == BASE["client_id"]
+@pytest.mark.row("CF-03", "CK-15")
+def test_no_convenience_for_development_weakens_an_https_site():
+    site = Sites(load(insecure_allow_http=True)).fixed
+    assert site is not None
+    assert site.secure is True
+    for name in ("secure_cookies", "fake_user", "debug", "dev", "cookie_secure"):
+        assert problem(**{name: True}).startswith(f"{name}: unknown option")
