@@ -141,9 +141,11 @@ def _check_purpose(entry: dict[str, Any]) -> None:
 
 
 def _check_rsa(public: dict[str, str]) -> None:
-    bits = int.from_bytes(decode(public["n"])).bit_length()
-    if bits not in _RSA_BITS:
-        raise ValueError(f"an RSA key of {bits} bits")
+    modulus = int.from_bytes(decode(public["n"]))
+    if modulus.bit_length() not in _RSA_BITS:
+        raise ValueError(f"an RSA key of {modulus.bit_length()} bits")
+    if modulus % 2 == 0:  # the product of two primes is odd; OpenSSL finds out at the first verification only
+        raise ValueError("an RSA modulus that is even")
     if int.from_bytes(decode(public["e"])) > _MAX_RSA_EXPONENT:
         raise ValueError("an RSA exponent that is too large")
 

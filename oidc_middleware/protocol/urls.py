@@ -92,9 +92,11 @@ def _host(parts: SplitResult) -> str:
     host = parts.hostname or ""
     if parts.netloc.startswith("["):
         try:
-            return str(ipaddress.IPv6Address(host))
+            address = ipaddress.IPv6Address(host)
         except ValueError:
             raise ValueError("has no usable host") from None
+        if address.scope_id is None:
+            return str(address)
     if _HOST_NAME.fullmatch(host) is None or parts.netloc.endswith(":"):
         raise ValueError("has no usable host")
     return host
