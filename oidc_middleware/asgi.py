@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import anyio
@@ -23,11 +24,16 @@ from oidc_middleware.flows.outgoing import is_identity_header, private_caching
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.transports.client import AsyncHttp
 
+RawHeaders = Iterable[tuple[bytes, bytes]]
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+#: What decides on caching (ASGI: names are lower case), and the answer where nothing does.
+_CACHING: Final = frozenset({b"cache-control", b"etag", b"last-modified"})
+_NO_STORE: Final = (b"cache-control", b"private, no-store")
 
 #: Seconds a client may take to send a body of ours (a form of a few hundred bytes).
 BODY_SECONDS: Final = 10.0
@@ -63,10 +69,13 @@ class OIDCMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        outcome = gate(_request(scope, self._now()), self._rp)
+        cookie, spoofed = _cookie_and_spoofs(scope["headers"])
+        outcome = gate(_request(scope, cookie, self._now()), self._rp)
         decision = outcome if isinstance(outcome, (PassThrough, Respond)) else await self._drive(outcome, receive)
         if isinstance(decision, PassThrough):
-            await self.app(_with_user(scope, decision.user), receive, _outgoing(send, decision) if scope["type"] == "http" else send)
+            user: User = decision.user  # type: ignore[assignment]  # RelyingParty makes our own User
+            answer = _outgoing(send, decision.set_cookies) if decision.private and scope["type"] == "http" else send
+            await self.app(_with_user(scope, user, spoofed), receive, answer)
         elif scope["type"] == "http":
             await _respond(decision, scope, send)
         else:
@@ -84,17 +93,32 @@ class OIDCMiddleware:
             return unexpected_error()
 
 
-def _request(scope: Scope, now: float) -> Request:
-    headers: list[tuple[bytes, bytes]] = scope["headers"]
-    cookie = b""
+#: Names of headers seen that neither are a cookie nor claim an identity: what nearly every header of nearly every request is.
+_harmless: set[bytes] = set()
+_MAX_HARMLESS: Final = 1024
+
+
+def _cookie_and_spoofs(headers: RawHeaders) -> tuple[bytes, bool]:
+    """The joined Cookie headers (RFC 9113 8.2.3), and whether a header claims an identity. One pass, because every request pays for it."""
+    cookie, spoofed = b"", False
     for name, value in headers:
+        if name in _harmless:
+            continue
         if name == b"cookie":
             cookie = value if not cookie else cookie + b"; " + value
+        elif is_identity_header(name.decode("latin-1")):
+            spoofed = True
+        elif len(_harmless) < _MAX_HARMLESS:
+            _harmless.add(name)
+    return cookie, spoofed
 
-    def values(name: str) -> list[str]:
-        wanted = name.encode("ascii")
-        return [value.decode("latin-1") for key, value in headers if key.lower() == wanted]
 
+def _header_values(headers: RawHeaders, name: str) -> list[str]:
+    wanted = name.encode("ascii")
+    return [value.decode("latin-1") for key, value in headers if key.lower() == wanted]
+
+
+def _request(scope: Scope, cookie: bytes, now: float) -> Request:
     mount: str = scope.get("root_path", "")
     path: str = scope["path"]
     # The path the application routes on, as Starlette works it out: relative to root_path, where it is below it (catalogue PA-09).
@@ -102,54 +126,54 @@ def _request(scope: Scope, now: float) -> Request:
         path = path[len(mount) :] or "/"
     client = scope.get("client")
     return Request(
-        kind=scope["type"],
-        method=scope.get("method", "GET"),
-        scheme=scope.get("scheme", "http"),
-        mount=mount.rstrip("/"),
-        path=path,
-        target=(scope.get("raw_path") or b"").decode("latin-1"),
-        query=scope.get("query_string", b"").decode("latin-1"),
-        cookie=cookie.decode("latin-1"),
-        headers=values,
-        peer=client[0] if client else "",
-        now=now,
+        scope["type"],
+        scope.get("method", "GET"),
+        scope.get("scheme", "http"),
+        mount.rstrip("/"),
+        path,
+        (scope.get("raw_path") or b"").decode("latin-1"),
+        scope.get("query_string", b"").decode("latin-1"),
+        cookie.decode("latin-1"),
+        partial(_header_values, scope["headers"]),
+        client[0] if client else "",
+        now,
     )
 
 
-def _with_user(scope: Scope, user: identity.User) -> Scope:
-    headers: list[tuple[bytes, bytes]] = scope["headers"]
-    for name, _ in headers:
-        if is_identity_header(name.decode("latin-1")):
-            headers = [(key, value) for key, value in headers if not is_identity_header(key.decode("latin-1"))]
-            break
-    return {**scope, "headers": headers, "user": user, "auth": user.auth}  # type: ignore[attr-defined]  # RelyingParty makes our own User
+def _with_user(scope: Scope, user: User, spoofed: bool) -> Scope:
+    scope = {**scope, "user": user, "auth": user.auth}
+    if spoofed:
+        scope["headers"] = [(name, value) for name, value in scope["headers"] if not is_identity_header(name.decode("latin-1"))]
+    return scope
 
 
-def _outgoing(send: Send, decision: PassThrough) -> Send:
+def _outgoing(send: Send, set_cookies: Sequence[str]) -> Send:
     """*send* with our cookies and the caching rule added to the first start of the answer; the application's own headers stay."""
-    if not decision.private:
-        return send
     started = False
 
     async def outgoing(message: Message) -> None:
         nonlocal started
         if not started and message["type"] == "http.response.start":
             started = True
-            message = {**message, "headers": _outgoing_headers(list(message.get("headers", ())), decision)}
+            message = {**message, "headers": _outgoing_headers(message.get("headers", ()), set_cookies)}
         await send(message)
 
     return outgoing
 
 
-def _outgoing_headers(headers: list[tuple[bytes, bytes]], decision: PassThrough) -> list[tuple[bytes, bytes]]:
+def _outgoing_headers(headers: Iterable[tuple[bytes, bytes]], set_cookies: Sequence[str]) -> list[tuple[bytes, bytes]]:
+    headers = list(headers)
+    if not set_cookies and _CACHING.isdisjoint([name for name, _ in headers]):
+        headers.append(_NO_STORE)
+        return headers
     control = private_caching([(name.lower().decode("latin-1"), value.decode("latin-1")) for name, value in headers])
-    if decision.set_cookies:
+    if set_cookies:
         control = "private, no-store"
         headers.append((b"vary", b"Cookie"))
     if control is not None:
         headers = [(name, value) for name, value in headers if name.lower() != b"cache-control"]
         headers.append((b"cache-control", control.encode("latin-1")))
-    headers.extend((b"set-cookie", cookie.encode("latin-1")) for cookie in decision.set_cookies)
+    headers.extend((b"set-cookie", cookie.encode("latin-1")) for cookie in set_cookies)
     return headers
 
 
