@@ -7,6 +7,7 @@ carries more than a few of them, whatever it is made to request (catalogue DS-01
 from __future__ import annotations
 
 import hmac
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,7 @@ _MAX_DELETIONS: Final = 30
 
 _MAX_OPENED: Final = 60  # more cookies than this are not even looked into: bounded work for whatever is sent (catalogue DS-04)
 _SUFFIX_LENGTH: Final = 12  # 72 bits of a hash: enough to tell the logins of one browser apart
+_SUFFIX: Final = re.compile(rf"[A-Za-z0-9_-]{{{_SUFFIX_LENGTH}}}")
 _FIELDS: Final = 10
 
 
@@ -145,8 +147,7 @@ class PendingLogins:
         value = self._keyring.seal("login", _encode(pending), entropy)
         max_age = int(self._login_timeout) + _KEPT_EXPIRED
         new = set_cookie(name, value, max_age=max_age, secure=self._secure, same_site=self._same_site)
-        others = find_prefix(cookie_header, self._prefix)
-        others.pop(name, None)
+        others = self._begun(cookie_header, name)
         return (new, *self._deletions(others, now, limit - cost(name, len(value)), self._max_alive - 1))
 
     def trim(self, cookie_header: str, finished: str, now: float, room: int) -> tuple[str, ...]:
@@ -154,9 +155,14 @@ class PendingLogins:
 
         *finished*: the state of the login that led to the session; its cookie is :meth:`clear`'s business and counts as gone.
         """
-        others = find_prefix(cookie_header, self._prefix)
-        others.pop(self._name(finished), None)
+        others = self._begun(cookie_header, self._name(finished))
         return self._deletions(others, now, min(self._budget, room), self._max_alive)
+
+    def _begun(self, cookie_header: str, without: str) -> dict[str, list[str]]:
+        """The logins in the header but for *without*. Names of another shape are not ours, and not fit for a ``Set-Cookie`` either."""
+        start = len(self._prefix)
+        found = find_prefix(cookie_header, self._prefix)
+        return {name: values for name, values in found.items() if _SUFFIX.fullmatch(name, start) and name != without}
 
     def _room(self, cookie_header: str) -> int:
         taken = (cost(name, len(value)) for prefix in self._others for name, values in find_prefix(cookie_header, prefix).items() for value in values)

@@ -1,0 +1,367 @@
+"""Logins under way: each in a cookie of its own, a few at a time, and none of them good for another state."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oidc_middleware.errors import LoginError
+from oidc_middleware.sessions import pending as module
+from oidc_middleware.sessions.cookies import CookieNames, cost
+from oidc_middleware.sessions.pending import OWN_BUDGET, PendingLogin, PendingLogins, new_pending_login
+from oidc_middleware.sessions.sealing import Keyring
+
+PREFIX = "__Host-oidc_app_l_"
+BROKEN, TWIN = PREFIX + "broken______", PREFIX + "twin________"
+
+
+@pytest.fixture
+def logins(names, keyring):
+    return PendingLogins(names, keyring, login_timeout=600, leeway=60)
+
+
+@pytest.fixture
+def begin(random, now):
+    def make(return_to="/reports?year=2026", created=now, **more):
+        values = {"issuer": "https://login.example.com/realms/main", "redirect_uri": "https://dash.example.com/oidc/callback", **more}
+        return new_pending_login(random, return_to=return_to, created=created, **values)
+
+    return make
+
+
+@pytest.fixture
+def several(logins, begin, entropy, now, browser):
+    """A browser in which *count* logins began, a second apart; and the logins."""
+
+    def make(count, step=1.0, **more):
+        begun, lines = [], []
+        for number in range(count):
+            one = begin(created=now + number * step, **more)
+            lines += logins.add(browser(lines), one, entropy(), now + number * step)
+            begun.append(one)
+        return browser(lines), begun
+
+    return make
+
+
+def refused(code, call, *arguments):
+    with pytest.raises(LoginError) as caught:
+        call(*arguments)
+    assert caught.value.code == code
+    return caught.value
+
+
+def test_a_login_is_found_by_its_state(logins, begin, entropy, now, browser):
+    one = begin(max_age=60, acr_values=("mfa", "pin"), iss_required=True)
+    lines = logins.add("", one, entropy(), now)
+    assert len(lines) == 1
+    assert re.fullmatch(PREFIX + r"[A-Za-z0-9_-]{12}=[A-Za-z0-9_.-]+; Max-Age=4200; Path=/; HttpOnly; Secure; SameSite=Lax", lines[0])
+    assert logins.take(browser(lines), one.state, now + 30) == one
+    assert logins.peek_return_to(browser(lines), one.state) == "/reports?year=2026"
+    assert browser([*lines, logins.clear(one.state)]) == ""
+
+
+@pytest.mark.row("CK-13", "ST-12")
+def test_a_form_post_needs_the_cookie_from_the_providers_page(names, keyring, begin, entropy, now):
+    cross = PendingLogins(names, keyring, 600, 60, cross_site=True)
+    one = begin()
+    (line,) = cross.add("", one, entropy(), now)
+    assert line.endswith("; Path=/; HttpOnly; Secure; SameSite=None")
+    assert cross.clear(one.state).endswith("; Max-Age=0; Path=/; HttpOnly; Secure; SameSite=None")
+
+
+@pytest.mark.row("ST-08", "PK-01", "NO-01")
+def test_tokens_are_256_bits_each_and_never_the_same(random):
+    made = [new_pending_login(random, return_to="/", issuer="i", redirect_uri="r", created=0) for _ in range(200)]
+    tokens = [token for one in made for token in (one.state, one.nonce, one.code_verifier)]
+    assert len(set(tokens)) == 600
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{43}", token) for token in tokens)
+
+
+@pytest.mark.row("ST-08")
+@pytest.mark.parametrize("length", [0, 16, 31, 33])
+def test_a_source_that_gives_less_is_not_accepted(length):
+    with pytest.raises(ValueError, match="32 random bytes"):
+        new_pending_login(lambda _: bytes(length), return_to="/", issuer="i", redirect_uri="r", created=0)
+
+
+@pytest.mark.row("LG-01")
+def test_secrets_are_not_printed(begin):
+    one = begin()
+    assert not any(secret in repr(one) for secret in (one.state, one.nonce, one.code_verifier))
+    assert "/reports" in repr(one)
+
+
+@pytest.mark.row("ST-02", "ST-03")
+def test_a_state_that_began_elsewhere_is_unknown_and_ours_stays(logins, several, begin, now):
+    header, (mine,) = several(1)
+    refused("no_transaction", logins.take, header, begin().state, now)
+    refused("no_transaction", logins.take, "", mine.state, now)
+    assert logins.peek_return_to(header, begin().state) is None
+    assert logins.take(header, mine.state, now) == mine
+
+
+@pytest.mark.row("ST-03", "ST-04")
+def test_a_cookie_under_the_name_of_another_state_is_a_mismatch(logins, several, now):
+    header, (one, two) = several(2)
+    first, second = header.split("; ")
+    swapped = f"{first.partition('=')[0]}={second.partition('=')[2]}; {second.partition('=')[0]}={first.partition('=')[2]}"
+    error = refused("state_mismatch", logins.take, swapped, one.state, now)
+    assert one.state not in error.detail
+    assert logins.peek_return_to(swapped, two.state) is None
+    assert logins.take(header, two.state, now + 1) == two
+
+
+@pytest.mark.row("ST-05", "CK-01")
+def test_every_change_makes_a_login_unknown(logins, several, now):
+    header, (one,) = several(1)
+    for position in range(header.index("=") + 1, len(header)):
+        for changed in (header[:position], header[:position] + header[position + 1 :], header[:position] + "A" + header[position:]):
+            refused("no_transaction", logins.take, changed, one.state, now)
+    assert logins.take(header, one.state, now) == one
+
+
+@pytest.mark.row("ST-05", "CK-19")
+def test_other_keys_purposes_and_formats_make_no_login(logins, names, keyring, foreign_keyring, several, now):
+    header, (one,) = several(1)
+    name = header.partition("=")[0]
+    foreign = PendingLogins(names, foreign_keyring, 600, 60)
+    refused("no_transaction", foreign.take, header, one.state, now)
+    for purpose in ("session", "rounds", "csrf"):
+        sealed = keyring.seal(purpose, module._encode(one), bytes(12))
+        refused("no_transaction", logins.take, f"{name}={sealed}", one.state, now)
+    for data in (b"", b"2" + module._encode(one)[1:], b"1[]", b"1{}", b"\x80\x04K\x01."):
+        refused("no_transaction", logins.take, f"{name}={keyring.seal('login', data, bytes(12))}", one.state, now)
+
+
+FIELDS = ["state", "nonce", "verifier", "/", "issuer", "uri", 1.0, None, [], False]
+
+
+@pytest.mark.row("ST-05", "CK-25")
+@pytest.mark.parametrize("position", range(10))
+@pytest.mark.parametrize("value", ["NaN", "1e999", '{"a":1}', "[1]", '"\\ud800"'])
+def test_every_field_is_checked(logins, keyring, position, value):
+    parts = [json.dumps(field) for field in FIELDS]
+    name = logins._name("state")
+    right = ("1[" + ",".join(parts) + "]").encode()
+    assert logins.take(f"{name}={keyring.seal('login', right, bytes(12))}", "state", 2).return_to == "/"
+    parts[position] = value
+    wrong = ("1[" + ",".join(parts) + "]").encode()
+    refused("no_transaction", logins.take, f"{name}={keyring.seal('login', wrong, bytes(12))}", "state", 2)
+
+
+@pytest.mark.row("CK-08")
+def test_twins_make_no_login(logins, several, now):
+    header, (one,) = several(1)
+    refused("no_transaction", logins.take, f"{header}; {header}", one.state, now)
+    assert logins.peek_return_to(f"{header}; {header}", one.state) is None
+
+
+@pytest.mark.row("ST-07", "CK-18")
+@pytest.mark.parametrize(
+    ("age", "alive"), [(-61, False), (-60, True), (-1, True), (0, True), (599, True), (600, False), (601, False), (4_000, False)]
+)
+def test_the_time_allowed_is_exact_and_the_return_path_outlives_it(logins, several, now, age, alive):
+    header, (one,) = several(1)
+    if alive:
+        assert logins.take(header, one.state, now + age) == one
+    else:
+        error = refused("transaction_expired", logins.take, header, one.state, now + age)
+        assert "/reports" not in error.detail + repr(error)
+    assert logins.peek_return_to(header, one.state) == "/reports?year=2026"
+
+
+@pytest.mark.row("ST-11")
+@pytest.mark.parametrize("state", ["", "é", "\x00", "\ud800", "x" * 1_000_000, "a=b; c", "\r\n"])
+def test_a_hostile_state_is_unknown_and_no_crash(logins, several, now, state):
+    header, _ = several(1)
+    refused("no_transaction", logins.take, header, state, now)
+    assert logins.peek_return_to(header, state) is None
+    assert logins.clear(state).isascii()
+    assert len(logins.clear(state)) < 120
+
+
+@pytest.mark.row("ST-11")
+def test_a_hostile_state_under_the_right_name_is_a_mismatch(logins, several, now, monkeypatch):
+    header, (one,) = several(1)
+    name = header.partition("=")[0]
+    monkeypatch.setattr(logins, "_name", lambda state: name)
+    for state in ("é", "\ud800", one.state + "x", ""):
+        refused("state_mismatch", logins.take, header, state, now)
+    assert logins.take(header, one.state, now) == one
+
+
+@pytest.mark.row("SF-04", "DS-01")
+def test_five_tabs_do_not_disturb_each_other(logins, several, now):
+    header, begun = several(5)
+    for one in reversed(begun):
+        assert logins.take(header, one.state, now + 5) == one
+
+
+@pytest.mark.row("DS-01")
+def test_two_hundred_navigations_leave_five_logins_in_little_room(logins, several, now):
+    header, begun = several(200)
+    assert len(header.split("; ")) == 5
+    assert len("; " + header) <= 2_500
+    for one in begun[-5:]:
+        assert logins.take(header, one.state, now + 200) == one
+    for one in begun[:-5]:
+        refused("no_transaction", logins.take, header, one.state, now + 200)
+
+
+@pytest.mark.row("DS-01")
+def test_two_hundred_parallel_navigations_are_cleaned_up_afterwards(logins, begin, entropy, now, browser):
+    lines = [line for number in range(200) for line in logins.add("", begin(created=now + number), entropy(), now + number)]
+    assert len(browser(lines).split("; ")) == 200
+    for _ in range(7):
+        added = logins.add(browser(lines), begin(created=now + 300), entropy(), now + 300)
+        assert len(added) <= 31
+        lines += added
+    assert len(browser(lines).split("; ")) <= 5
+
+
+@pytest.mark.row("DS-01", "DS-04")
+def test_only_so_many_cookies_are_looked_into(logins, keyring, begin, entropy, now, monkeypatch):
+    opened = []
+    monkeypatch.setattr(logins, "_keyring", keyring)
+    monkeypatch.setattr(logins, "_age", lambda values, at: opened.append(values) or 0.0)
+    logins.add("; ".join(f"{PREFIX}{number:012}=x" for number in range(1_000)), begin(), entropy(), now)
+    assert len(opened) == 60
+
+
+@pytest.mark.row("DS-01", "SF-04")
+def test_the_oldest_go_first(logins, several, begin, entropy, now, browser):
+    header, begun = several(5)
+    newest = begin(created=now + 10)
+    lines = logins.add(header, newest, entropy(), now + 10)
+    assert lines[1:] == (logins.clear(begun[0].state),)
+    after = browser([*header.split("; "), *lines])
+    assert [logins.peek_return_to(after, one.state) is not None for one in [*begun, newest]] == [False, True, True, True, True, True]
+
+
+def test_broken_ambiguous_and_long_dead_ones_are_deleted_and_others_stay(logins, keyring, several, begin, entropy, now):
+    header, _ = several(1)
+    dead, expired = begin(created=now - 4_201), begin(created=now - 4_199)
+    dead_pair, expired_pair = (logins.add("", one, entropy(), now)[0].partition(";")[0] for one in (dead, expired))
+    newer = f"{PREFIX}newerversion={keyring.seal('login', b'2[]', bytes(12))}"
+    lines = logins.add(f"{header}; {dead_pair}; {expired_pair}; {newer}; {BROKEN}=junk; {TWIN}=1; {TWIN}=2; other=1", begin(), entropy(), now)
+    deleted = {line.partition("=")[0] for line in lines[1:]}
+    assert deleted == {dead_pair.partition("=")[0], BROKEN, TWIN}
+
+
+@pytest.mark.row("F-PR-02")
+def test_what_only_a_newer_version_understands_goes_before_our_own(logins, keyring, several, begin, entropy, now):
+    header, begun = several(4)
+    newer = f"{PREFIX}newerversion={keyring.seal('login', b'2[]', bytes(12))}"
+    lines = logins.add(f"{newer}; {header}", begin(), entropy(), now)
+    assert [line.partition("=")[0] for line in lines[1:]] == [f"{PREFIX}newerversion"]
+    assert all(logins.peek_return_to(header, one.state) for one in begun)
+
+
+@pytest.mark.row("ER-06", "RD-15", "CK-10")
+@pytest.mark.parametrize(
+    "suffix", ["", "\x00", "a\r\nSet-Cookie: x", "\xe9" * 12, "short", "more_than_twelve", "with space__", 'quote"______', "twelve_chars\n"]
+)
+def test_names_that_we_never_give_are_left_alone(logins, several, begin, entropy, now, suffix):
+    header, (one,) = several(1)
+    hostile = f"{header}; {PREFIX}{suffix}=x"
+    assert len(logins.add(hostile, begin(), entropy(), now)) == 1
+    assert logins.trim(hostile, one.state, now, room=0) == ()
+    assert logins.take(hostile, one.state, now) == one
+
+
+def test_the_same_login_again_replaces_itself(logins, several, entropy, now):
+    header, (one,) = several(1)
+    lines = logins.add(header, one, entropy(), now)
+    assert len(lines) == 1
+    assert lines[0].partition("=")[0] == header.partition("=")[0]
+
+
+@pytest.mark.row("RD-17", "DS-01")
+@pytest.mark.parametrize("landing", ["/", "/dash/"])
+def test_a_return_path_that_does_not_fit_gives_way(names, keyring, begin, entropy, now, browser, landing):
+    logins = PendingLogins(names, keyring, 600, 60, landing=landing)
+    fits, too_long = begin("/" + "a" * 1_200), begin("/" + "a" * 2_000)
+    for one, expected in ((fits, fits.return_to), (too_long, landing)):
+        header = browser(logins.add("", one, entropy(), now))
+        assert len("; " + header) <= 2_500
+        assert logins.take(header, one.state, now) == dataclasses.replace(one, return_to=expected)
+
+
+@pytest.mark.row("CK-05", "DS-01")
+def test_room_is_what_the_other_cookies_of_ours_leave(logins, names, several, begin, entropy, now):
+    header, _ = several(4)
+    size = len("; " + header) // 4
+    taken = OWN_BUDGET - 3 * size
+    session = f"{names.session}=" + "x" * (taken - cost(names.session, 0))
+    assert logins._room(f"{session}; other={'y' * 9_000}") == 3 * size
+    assert len(logins.add(header, begin(), entropy(), now)) == 1
+    assert len(logins.add(f"{header}; {session}", begin(), entropy(), now)) == 1 + 2
+    assert len(logins.add(f"{header}; {session}", begin(), entropy(), now, room=2 * size)) == 1 + 3
+    parts = f"{names.session}=" + "x" * 3_000 + f"; {names.session}.1=" + "x" * 2_500 + f"; {names.rounds}=xxx"
+    assert logins._room(parts) == OWN_BUDGET - 5_503 - cost(names.session, 0) - cost(names.session + ".1", 0) - cost(names.rounds, 0)
+
+
+@pytest.mark.row("CK-05")
+def test_without_any_room_a_login_is_still_possible(logins, several, begin, entropy, now, browser):
+    header, begun = several(3)
+    one = begin()
+    lines = logins.add(header, one, entropy(), now, room=0)
+    assert set(lines[1:]) == {logins.clear(old.state) for old in begun}
+    assert logins.take(browser(lines), one.state, now) == dataclasses.replace(one, return_to="/")
+
+
+@pytest.mark.row("CK-05", "SF-04")
+def test_a_session_takes_room_from_logins_under_way(logins, several, now):
+    header, begun = several(5)
+    size = len("; " + header) // 5
+    finished = begun[2]
+    assert logins.trim(header, finished.state, now + 5, room=6_000) == ()
+    assert logins.trim(header, finished.state, now + 5, room=3 * size) == (logins.clear(begun[0].state),)
+    assert set(logins.trim(header, finished.state, now + 5, room=0)) == {logins.clear(one.state) for one in begun if one is not finished}
+
+
+@pytest.mark.row("CK-15")
+def test_over_http_the_cookie_is_plain(keyring, begin, entropy, now):
+    plain = PendingLogins(CookieNames("oidc_app", secure=False), keyring, 600, 60)
+    (line,) = plain.add("", begin(), entropy(), now)
+    assert line.startswith("oidc_app_l_")
+    assert "Secure" not in line
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@given(
+    st.builds(
+        PendingLogin,
+        state=texts,
+        nonce=texts,
+        code_verifier=texts,
+        return_to=texts,
+        issuer=texts,
+        redirect_uri=texts,
+        created=st.floats(allow_nan=False, allow_infinity=False),
+        max_age=st.none() | st.integers(-(10**15), 10**15),
+        acr_values=st.lists(texts).map(tuple),
+        iss_required=st.booleans(),
+    )
+)
+def test_what_was_encoded_decodes(login):
+    assert module._decode(module._encode(login)) == login
+
+
+@given(st.text() | st.lists(st.sampled_from([PREFIX, "a=", "=", "; ", ";", ".", "A", "~", " ", "\xa0"])).map("".join), st.text())
+def test_no_header_and_no_state_make_it_fail(header, state):
+    logins = PendingLogins(CookieNames("oidc_app", secure=True), Keyring(["s" * 32], "app"), 600, 60)
+    with pytest.raises(LoginError) as caught:
+        logins.take(header, state, 0)
+    assert caught.value.code == "no_transaction"
+    one = PendingLogin("s", "n", "v", "/", "i", "r", 0.0)
+    assert logins.add(header, one, bytes(12), 0)[0].startswith(PREFIX)
+    assert isinstance(logins.trim(header, state, 0, 0), tuple)

@@ -1,0 +1,148 @@
+"""Seals: what opens was sealed by us, for this purpose and this application; anything else is one and the same refusal."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oidc_middleware.errors import ConfigError
+from oidc_middleware.sessions.sealing import PURPOSES, BrokenSeal, Keyring, sealed_size
+
+NONCE = b"0123456789ab"
+OLD, NEW = "the old secret, thirty-two bytes long", "the new secret, thirty-two bytes long"
+KEYRING = Keyring([OLD], "app")
+SEALED = KEYRING.seal("session", b"what nobody may read", NONCE)
+
+
+def refused(text, keyring=KEYRING, purpose="session"):
+    with pytest.raises(BrokenSeal) as caught:
+        keyring.open(purpose, text)
+    assert str(caught.value) == ""
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    return True
+
+
+@given(st.binary(max_size=5_000), st.binary(min_size=12, max_size=12), st.sampled_from(PURPOSES))
+def test_what_was_sealed_opens_and_has_the_size_that_was_foretold(plaintext, entropy, purpose):
+    text = KEYRING.seal(purpose, plaintext, entropy)
+    assert KEYRING.open(purpose, text) == plaintext
+    assert len(text) == sealed_size(len(plaintext))
+    assert text.isascii()
+    assert not set(text) & set(' ",;\\~')
+
+
+@pytest.mark.row("CK-22")
+def test_the_contents_cannot_be_read():
+    from base64 import urlsafe_b64decode
+
+    body = urlsafe_b64decode(SEALED.partition(".")[0] + "==")
+    assert b"nobody" not in body
+    assert "nobody" not in SEALED
+
+
+@pytest.mark.row("CK-01", "ST-05")
+def test_every_single_change_is_found():
+    alphabet = "ABab01-_.=~! \x00é"
+    for position in range(len(SEALED)):
+        assert refused(SEALED[:position] + SEALED[position + 1 :])
+        for character in alphabet:
+            if character != SEALED[position]:
+                assert refused(SEALED[:position] + character + SEALED[position + 1 :])
+            assert refused(SEALED[:position] + character + SEALED[position:])
+    assert KEYRING.open("session", SEALED) == b"what nobody may read"
+
+
+@pytest.mark.row("CK-01")
+def test_the_unused_bits_of_the_signature_count_as_well():
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    accepted = []
+    for last in alphabet:
+        try:
+            KEYRING.open("session", SEALED[:-1] + last)
+            accepted.append(last)
+        except BrokenSeal:
+            continue
+    assert accepted == [SEALED[-1]]
+
+
+@given(st.one_of(st.text(), st.text(alphabet="AB.-_=\ud800"), st.binary().map(lambda raw: raw.decode("latin-1"))))
+def test_nothing_but_the_one_refusal_comes_out_of_garbage(text):
+    assert refused(text)
+
+
+@pytest.mark.row("CK-19", "ST-05")
+def test_no_purpose_opens_what_was_sealed_for_another():
+    for sealed_for in PURPOSES:
+        text = KEYRING.seal(sealed_for, b"x", NONCE)
+        for opened_as in PURPOSES:
+            if opened_as == sealed_for:
+                assert KEYRING.open(opened_as, text) == b"x"
+            else:
+                assert refused(text, purpose=opened_as)
+
+
+@pytest.mark.row("CK-19", "CF-02")
+def test_another_application_with_the_same_secret_opens_nothing():
+    assert refused(SEALED, Keyring([OLD], "another app"))
+    assert refused(SEALED, Keyring([OLD], ""))
+    assert Keyring([OLD], "app").open("session", SEALED) == b"what nobody may read"
+
+
+@pytest.mark.row("CK-19")
+def test_the_parts_of_the_derivation_cannot_run_into_each_other():
+    purposes = {KEYRING.seal(purpose, b"", NONCE) for purpose in PURPOSES}
+    contexts = {Keyring([OLD], context).seal("session", b"", NONCE) for context in ("a", "ab", "a\x00b", "session", "")}
+    assert len(purposes) == len(PURPOSES)
+    assert len(contexts) == 5
+
+
+@pytest.mark.row("CK-16", "F-PR-03")
+def test_the_first_secret_seals_and_all_of_them_open():
+    rotated = Keyring([NEW, OLD], "app")
+    assert rotated.open("session", SEALED) == b"what nobody may read"
+    fresh = rotated.seal("session", b"fresh", NONCE)
+    assert Keyring([NEW], "app").open("session", fresh) == b"fresh"
+    assert refused(fresh, KEYRING)
+    assert refused(SEALED, Keyring([NEW], "app"))
+
+
+@pytest.mark.row("CK-16", "CK-17")
+@pytest.mark.parametrize("secrets", [OLD, OLD.encode(), [], [""], ["short"], [OLD, "short"], ["x" * 31], [b"x" * 31]])
+def test_unusable_secrets_are_refused_without_being_shown(secrets):
+    with pytest.raises(ConfigError) as caught:
+        Keyring(secrets, "app")
+    assert "secret_key" in str(caught.value)
+    for secret in [secrets] if isinstance(secrets, (str, bytes)) else [secret for secret in secrets if secret]:
+        assert str(secret) not in str(caught.value) + repr(caught.value)
+
+
+def test_text_and_bytes_are_the_same_secret():
+    assert Keyring([OLD.encode()], "app").open("session", SEALED) == b"what nobody may read"
+    assert Keyring(["ü" * 16], "app").seal("session", b"", NONCE)
+
+
+@pytest.mark.row("CK-21")
+def test_signatures_are_made_with_sha_256():
+    import base64
+
+    signature = SEALED.rpartition(".")[2]
+    assert len(base64.urlsafe_b64decode(signature + "=")) == 32
+    assert KEYRING._keys["session"][0].signer.key_derivation == "none"
+
+
+@pytest.mark.parametrize("length", [0, 11, 13, 32])
+def test_a_nonce_has_twelve_bytes(length):
+    with pytest.raises(ValueError, match="12 random bytes"):
+        KEYRING.seal("session", b"", bytes(length))
+
+
+@pytest.mark.parametrize("body", [b"", b"AAAA", b"=", b"A", b"A" * 40])
+def test_a_right_signature_around_wrong_contents_is_refused_too(body):
+    signer = KEYRING._keys["session"][0].signer
+    assert refused((body + b"." + signer.get_signature(body)).decode())
+
+
+@pytest.mark.row("LG-01")
+def test_keys_are_not_printed():
+    assert OLD not in repr(KEYRING) + str(KEYRING) + repr(KEYRING._keys)
