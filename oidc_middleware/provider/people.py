@@ -154,9 +154,9 @@ SAMPLE_USERS: Final[tuple[SampleUser, ...]] = (
         "katherine",
         "Katherine Johnson",
         "katherine@example.com",
-        groups=tuple(f"trajectory-team-{number:03}" for number in range(1, 201)),
+        groups=tuple(f"team-{number:03}" for number in range(1, 201)),
         note="In 200 groups: does her session still fit?",
         claims={"given_name": "Katherine", "family_name": "Johnson", "locale": "en-US"},
     ),
-    SampleUser("svc-anonymous", note="Nothing but a subject: no name, no e-mail address."),
+    SampleUser("svc-anonymous", note="Nothing but a subject."),
 )
