@@ -1,0 +1,104 @@
+"""Programs that a test starts and ends by their handle: real servers on free loopback ports."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Program:
+    """A child process. Its output goes to a file, so no full or broken pipe can stop it; ``log`` is what it wrote so far."""
+
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str] | None = None, cwd: Path = ROOT) -> None:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("OIDC_")}
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the program
+        self._child = subprocess.Popen(
+            list(command),
+            env=inherited | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)} | dict(environ or {}),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=self._file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self.command = " ".join(command)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    @property
+    def log(self) -> str:
+        self._file.seek(0)
+        return self._file.read().decode(errors="replace")
+
+    @property
+    def running(self) -> bool:
+        return self._child.poll() is None
+
+    def wait_for(self, url: str, seconds: float = 30) -> None:
+        """Until *url* answers anything. ``AssertionError`` with the log, if the program ends or stays silent."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and self.running:
+            with contextlib.suppress(httpx.TransportError):
+                httpx.get(url, timeout=5, trust_env=False)
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"{self.command}: {url} does not answer\n{self.log}")
+
+    def end(self) -> None:
+        """Ask the program and its workers to end; insist after ten seconds."""
+        if self.running:
+            self._child.terminate()
+            try:
+                self._child.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._child.pid, signal.SIGKILL)  # its own session: nothing but what it started
+                self._child.wait()
+        self._file.close()
+
+
+#: How each server is told where to listen. ``{app}`` is the module, in tests/interop/apps.
+_SERVERS: dict[str, tuple[str, ...]] = {
+    "uvicorn": ("-m", "uvicorn", "{app}:app", "--app-dir", "{apps}", "--port", "{port}", "--log-level", "warning"),
+    "hypercorn": ("-m", "hypercorn", "{apps}/{app}:app", "--bind", "127.0.0.1:{port}"),
+    "gunicorn": ("-m", "gunicorn", "{app}:app", "--chdir", "{apps}", "-k", "gthread", "--threads", "4", "--workers", "2", "-b", "127.0.0.1:{port}"),
+    "waitress": ("-m", "waitress", "--host", "127.0.0.1", "--port", "{port}", "{app}:app"),
+}
+ASGI_SERVERS = ("uvicorn", "hypercorn")
+WSGI_SERVERS = ("gunicorn", "waitress")
+SERVERS = ASGI_SERVERS + WSGI_SERVERS
+
+
+@contextlib.contextmanager
+def app_server(server: str, port: int, environ: Mapping[str, str]) -> Iterator[Program]:
+    """The dashboard behind *server*, ready on *port*."""
+    app = "starlette_dashboard" if server in ASGI_SERVERS else "flask_dashboard"
+    apps = HERE / "apps"
+    command = [part.format(app=app, apps=apps, port=port) for part in _SERVERS[server]]
+    with Program([sys.executable, *command], {"PYTHONPATH": f"{ROOT}{os.pathsep}{apps}", **environ}) as program:
+        program.wait_for(f"http://127.0.0.1:{port}/health")
+        yield program
