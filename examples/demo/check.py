@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from html import escape, unescape
 from urllib.parse import urlsplit
 
 import httpx
@@ -73,6 +75,17 @@ def _dashboard(browser: Browser, title: str) -> None:
     _expect("<svg" in page.text and title in page.text, f"{title} does not look like a dashboard")
     _expect("no-store" in page.headers.get("cache-control", ""), f"{title} may be cached: {page.headers.get('cache-control')}")
     _saw(f"{title} shows {NAME}, {EMAIL} and the groups {', '.join(GROUPS)}")
+    _fresh_figures(browser, title)
+
+
+def _fresh_figures(browser: Browser, title: str) -> None:
+    """What the page's script does every few seconds."""
+    (source,) = re.findall(r'data-summary="([^"]+)"', browser.page.text)
+    answer = browser.fetch(str(browser.page.url.join(unescape(source))))
+    _expect(answer.status_code == 200 and answer.json()["user"] == NAME, f"{title} was fetched with {answer.status_code}")
+    tiles = answer.json()["tiles"].values()
+    _expect(all(escape(value) in browser.page.text for value in tiles), f"the figures of {title} changed under the page: {list(tiles)}")
+    _saw(f"{title} fetches its figures with the session: 200")
 
 
 def _second_dashboard(browser: Browser, provider: str, deep_link: str) -> None:

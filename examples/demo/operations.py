@@ -20,20 +20,22 @@ from oidc_middleware.asgi import OIDCMiddleware
 
 
 async def page(request: Request) -> Response:
-    return HTMLResponse(dashboard.render(board(request), request.user, mount=request.scope.get("root_path", "")))
+    return HTMLResponse(
+        dashboard.render(board(request, request.path_params.get("service", "")), request.user, mount=request.scope.get("root_path", ""))
+    )
 
 
 async def summary(request: Request) -> Response:
-    return JSONResponse(dashboard.summary(board(request), request.user))
+    return JSONResponse(dashboard.summary(board(request, request.query_params.get("section", "")), request.user))
 
 
 async def healthz(_request: Request) -> Response:
     return PlainTextResponse("ok")
 
 
-def board(request: Request) -> dashboard.Dashboard:
+def board(request: Request, service: str) -> dashboard.Dashboard:
     try:
-        return dashboard.operations(request.path_params.get("service", ""), dashboard.weeks(request.query_params.get("weeks")))
+        return dashboard.operations(service, dashboard.weeks(request.query_params.get("weeks")))
     except KeyError:
         raise HTTPException(404) from None
 

@@ -30,7 +30,7 @@ def page(region: str = "") -> str:
 
 @app.get("/api/summary")
 def summary() -> Response:
-    return jsonify(dashboard.summary(board(""), user()))
+    return jsonify(dashboard.summary(board(request.args.get("section", "")), user()))
 
 
 @app.get("/assets/<path:name>")

@@ -91,10 +91,13 @@ def render_signed_out(*, title: str, login_url: str | None) -> Page:
     return _page("signed_out.html", title=title, tone="good", login_url=_link(login_url))
 
 
-def render_confirm_logout(*, title: str, action: str, csrf_token: str, return_to: str, who: str, form_origins: Iterable[str] = ()) -> Page:
+def render_confirm_logout(
+    *, title: str, action: str, csrf_token: str, return_to: str, who: str, home_url: str | None = None, form_origins: Iterable[str] = ()
+) -> Page:
     """A sign-out whose origin is not proven asks first (catalogue LO-01). *who* may be empty.
 
-    The form POSTs ``csrf_token`` and, unless empty, ``return_to`` to *action*. *form_origins* names where the sign-out goes on to.
+    The form POSTs ``csrf_token`` and, unless empty, ``return_to`` to *action*; whoever stays signed in goes to ``return_to`` or *home_url*.
+    *form_origins* names where the sign-out goes on to.
     """
     return _page(
         "confirm_logout.html",
@@ -104,7 +107,7 @@ def render_confirm_logout(*, title: str, action: str, csrf_token: str, return_to
         who=_text(who),
         action=_link(action),
         fields={"csrf_token": csrf_token} | ({"return_to": return_to} if return_to else {}),
-        home_url=_link(return_to),
+        home_url=_link(return_to or home_url),
     )
 
 

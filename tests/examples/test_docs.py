@@ -75,6 +75,17 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(file), f"{name_of(page)} links to {target}"
 
 
+def test_the_variables_of_the_examples_fit_the_development_provider() -> None:
+    from oidc_middleware.provider.__main__ import DEVELOPMENT_SECRET, arguments
+
+    defaults = arguments().parse_args([])
+    assert (ROOT / "examples" / "dev.env").read_text().split() == [
+        f"OIDC_ISSUER=http://{defaults.host}:{defaults.port}",
+        f"OIDC_CLIENT_ID={defaults.client_id}",
+        f"OIDC_CLIENT_SECRET={DEVELOPMENT_SECRET}",
+    ]
+
+
 def option_names() -> set[str]:
     return {field.name for field in fields(Settings)} - {"secret_keys"} | {"secret_key"}
 

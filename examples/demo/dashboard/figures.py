@@ -55,7 +55,8 @@ class Dashboard:
     name: str
     theme: str
     kind: str
-    scope: str  # what is selected: a region, a service
+    section: str  # what is selected: a region, a service, or "" for all
+    scope: str  # the same, for people
     path: str
     sections: Sequence[tuple[str, str]]  # label, address
     weeks: int
@@ -124,6 +125,7 @@ def sales(region: str = "", weeks: int = 26) -> Dashboard:
         name="Sales",
         theme="sales",
         kind="Flask · WSGI · waitress",
+        section=region,
         scope=region.capitalize() or "All regions",
         path=f"/regions/{region}" if region else "/",
         sections=[("All regions", "/"), *((name.capitalize(), f"/regions/{name}") for name in REGIONS)],
@@ -163,6 +165,7 @@ def operations(service: str = "", weeks: int = 26) -> Dashboard:
         name="Operations",
         theme="operations",
         kind="Starlette · ASGI · uvicorn",
+        section=service,
         scope=service.capitalize() or "All services",
         path=f"/services/{service}" if service else "/",
         sections=[("All services", "/"), *((name.capitalize(), f"/services/{name}") for name in SERVICES)],
