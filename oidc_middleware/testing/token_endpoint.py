@@ -76,7 +76,7 @@ class TokenEndpoint:
     def _tokens(self, grant: Grant) -> dict[str, object]:
         provider = self._provider
         grant.access_token = provider.secret("canary-access-token")
-        provider.tokens = {grant.access_token: grant}  # as in the suite: only the latest access token counts
+        provider.tokens[grant.access_token] = grant
         tokens = {
             "access_token": grant.access_token,
             "token_type": "Bearer",

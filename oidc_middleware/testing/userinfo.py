@@ -52,7 +52,7 @@ def claims_for(user: dict[str, Any], scope: str) -> dict[str, Any]:
 
 
 def userinfo_response(provider: ScriptedProvider, request: ReceivedRequest) -> httpx.Response:
-    """The claims for the latest access token; anything else is a complaint and 401 (RFC 6750 2 and 3)."""
+    """The claims for an access token; anything else is a complaint and 401 (RFC 6750 2 and 3)."""
     header = request.headers.get("authorization", "")
     token = header[7:] if header[:7].lower() == "bearer " else ""
     if "access_token" in request.url or "access_token" in request.form:
@@ -60,7 +60,7 @@ def userinfo_response(provider: ScriptedProvider, request: ReceivedRequest) -> h
         return httpx.Response(400, json={"error": "invalid_request"})
     grant = provider.tokens.get(token)
     if grant is None:
-        provider.complaints.append("userinfo request: not the latest access token")
+        provider.complaints.append("userinfo request: not an access token of this provider")
         return httpx.Response(401, headers={"www-authenticate": 'Bearer error="invalid_token"'})
     claims = edited(claims_for(provider.user, grant.parameters["scope"]), provider.userinfo_edits)
     if not provider.userinfo_signed:
