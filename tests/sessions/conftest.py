@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 
 from oidc_middleware.sessions.cookies import CookieNames
+from oidc_middleware.sessions.pending import PendingLogins, new_pending_login
 from oidc_middleware.sessions.sealing import Keyring
 from oidc_middleware.sessions.session import Lifetimes, Session
 from oidc_middleware.sessions.session_cookie import SessionCookies
@@ -92,5 +93,34 @@ def session():
             "expires": NOW + 28_800,
         }
         return Session(**{**values, **changes})
+
+    return make
+
+
+@pytest.fixture
+def logins(names, keyring):
+    return PendingLogins(names, keyring, login_timeout=600, leeway=60)
+
+
+@pytest.fixture
+def begin(random, now):
+    def make(return_to="/reports?year=2026", created=now, **more):
+        values = {"issuer": "https://login.example.com/realms/main", "redirect_uri": "https://dash.example.com/oidc/callback", **more}
+        return new_pending_login(random, return_to=return_to, created=created, **values)
+
+    return make
+
+
+@pytest.fixture
+def several(logins, begin, entropy, now, browser):
+    """A browser in which *count* logins began, a second apart; and the logins."""
+
+    def make(count, step=1.0, **more):
+        begun, lines = [], []
+        for number in range(count):
+            one = begin(created=now + number * step, **more)
+            lines += logins.add(browser(lines), one, entropy(), now + number * step)
+            begun.append(one)
+        return browser(lines), begun
 
     return make
