@@ -35,11 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Start, say where, and serve. Returns the exit code."""
     options = arguments().parse_args(argv)
     try:
-        listening = listen(options.host, options.port)
-        provider = Provider(address(listening), [_client(options)], consent=options.consent, id_token_claims=options.id_token_claims)
-        sys.stdout.write(announcement(provider))
-        sys.stdout.flush()
-        serve(provider, sock=listening)
+        with listen(options.host, options.port) as listening:
+            provider = Provider(address(listening), [_client(options)], consent=options.consent, id_token_claims=options.id_token_claims)
+            sys.stdout.write(announcement(provider))
+            sys.stdout.flush()
+            serve(provider, sock=listening)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,7 +20,7 @@ from oidc_middleware.provider.tokens import issue_code
 from oidc_middleware.provider.web import Browser, answer, answer_refusal, raw_parameters, redirect, waiting_page
 
 _PKCE_REQUIRED = {"public": None, "always": True, "never": False}
-_LONGEST_QUERY = 8_000  # what servers commonly take in a request line
+_PLAIN_QUERY = re.compile(r"[A-Za-z0-9\-._~%+*&=]{1,8000}")  # 8 kB: what servers commonly take in a request line
 _LONGEST_CLAIMS = 16_384
 
 
@@ -38,6 +40,7 @@ async def authorize(state: State, request: Request) -> Response:
             silent_consent=lambda info: not decisions.lacks_consent(state, browser.session, info),
             user_match=lambda info: _can_be_met(state, browser.session, info),
         )
+        info["wanted_subject"] = decisions.wanted_subject(state, info)
     except RequestRefused as refusal:
         return answer_refusal(state, refusal)
     if decisions.must_sign_in(state, browser.session, info):
@@ -48,7 +51,8 @@ async def authorize(state: State, request: Request) -> Response:
 def _came_without_cookies(request: Request, browser: Browser, raw: str) -> bool:
     """A form posted from another site carries no ``SameSite=Lax`` cookie: come again by GET, which does."""
     cross_site = request.headers.get("sec-fetch-site") == "cross-site"
-    return request.method == "POST" and cross_site and browser.session is None and len(raw) <= _LONGEST_QUERY
+    fits = _PLAIN_QUERY.fullmatch(raw) is not None  # what a form encodes; a line break would end the Location header (catalogue RD-15)
+    return request.method == "POST" and cross_site and browser.session is None and fits
 
 
 def _can_be_met(state: State, session: Session | None, info: RequestInfo) -> bool:

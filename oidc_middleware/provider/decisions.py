@@ -38,8 +38,12 @@ def is_wanted(state: State, user: SampleUser, info: RequestInfo) -> bool:
 def wanted_subject(state: State, info: RequestInfo) -> str | None:
     """Who has to be signed in, by ``id_token_hint`` or by a requested value of ``sub``; ``None`` when anybody will do.
 
-    An expired hint is as good as a fresh one; one that this provider did not issue is refused.
+    An expired hint is as good as a fresh one; one that this provider did not issue is refused. Judged once and kept in ``wanted_subject``: keys may
+    have been rotated by the time a page is answered.
     """
+    if "wanted_subject" in info:
+        kept: str | None = info["wanted_subject"]
+        return kept
     subjects = [value for member in ("id_token", "userinfo") for value in wanted_values(info["claims"], "sub", member)[:1]]
     if info["id_token_hint"] is not None:
         subjects.append(hinted(state, info["id_token_hint"])["sub"])

@@ -113,7 +113,7 @@ def _is_plain(text: object) -> bool:
 
 def redirect_uri_problem(uri: object, *, insecure_allow_http: bool = False) -> str | None:
     """Why *uri* cannot be registered: a sentence, or ``None``. https, http on this machine, or a private-use scheme with a dot (RFC 8252 7)."""
-    if not isinstance(uri, str) or not _is_plain(uri) or any(character in uri for character in " \"<>\\^`{|}#"):
+    if not isinstance(uri, str) or not _is_plain(uri) or any(character in uri for character in ' "<>\\^`{|}#'):
         return "a URI must be absolute, printable ASCII and without a fragment"
     if _LOOPBACK.fullmatch(uri) or _PRIVATE_SCHEME.match(uri):
         return None

@@ -124,6 +124,8 @@ class Browser:
         The ticket is unguessable, and worth nothing in another browser: together they keep other sites from answering for the user.
         """
         pending = self._state.pending.get(ticket)
+        if pending is not None and pending.info["client_id"] not in (None, *self._state.clients):
+            raise FatalRequest("invalid_client", "There is no client with this client_id any more.")
         if pending is None or pending.kind != kind or not hmac.compare_digest(pending.browser, self._only(self._name_cookie) or ""):
             raise FatalRequest("page_expired", _EXPIRED)
         return pending

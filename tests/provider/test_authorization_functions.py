@@ -1,5 +1,7 @@
 """The framework-free functions of the provider's side: what they accept, and what they refuse."""
 
+import re
+
 import pytest
 
 from oidc_middleware.provider import Client, FatalRequest, RequestRefused, openid_authorization_validator, validate_authorization_request
@@ -168,6 +170,7 @@ def test_refuses_and_says_where_the_refusal_goes(changes, error):
     assert caught.value.destination.redirect_uri == CALLBACK
     assert caught.value.destination.state == ("s" if "state" not in changes else None)
     assert caught.value.destination.response_mode == "query"
+    assert re.fullmatch(r"[\x20\x21\x23-\x5b\x5d-\x7e]+", caught.value.description)  # RFC 6749 4.1.2.1
 
 
 def test_answers_in_the_mode_that_was_asked_for_where_it_can():

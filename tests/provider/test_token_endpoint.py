@@ -19,7 +19,11 @@ def refused(response, error="invalid_grant", status=400):
 
 def test_the_token_response(desk):
     tokens = desk.tokens()
-    assert {name: tokens[name] for name in ("token_type", "expires_in", "scope")} == {"token_type": "Bearer", "expires_in": 3600, "scope": "openid profile email"}
+    assert {name: tokens[name] for name in ("token_type", "expires_in", "scope")} == {
+        "token_type": "Bearer",
+        "expires_in": 3600,
+        "scope": "openid profile email",
+    }
     assert "refresh_token" not in tokens
     claims = desk.claims(tokens)
     now = int(desk.clock.now())
@@ -164,7 +168,14 @@ class TestClientAuthentication:
         assert authenticated_client(good.replace("Basic", "bAsIc"), {}, provider.clients)
         from oidc_middleware.provider import RequestRefused
 
-        for wrong in (basic("a b:c%", secret), basic(quote("a b:c%", safe=""), quote(secret + "x", safe="")), "Basic ????", "Basic", "Bearer x", "Basic eA=="):
+        for wrong in (
+            basic("a b:c%", secret),
+            basic(quote("a b:c%", safe=""), quote(secret + "x", safe="")),
+            "Basic ????",
+            "Basic",
+            "Bearer x",
+            "Basic eA==",
+        ):
             with pytest.raises(RequestRefused) as caught:
                 authenticated_client(wrong, {}, provider.clients)
             assert caught.value.error == "invalid_client"
@@ -174,7 +185,16 @@ class TestClientAuthentication:
         assert desk.redeem(desk.code(), auth=None, client_id="web", client_secret=read.secret).status_code == 200
         assert desk.redeem(desk.code(client_id="spa"), auth=None, client_id="spa").status_code == 200
 
-    @pytest.mark.parametrize("form", [{}, {"client_id": "web"}, {"client_id": "web", "client_secret": "wrong"}, {"client_id": "nobody"}, {"client_id": "web", "client_secret": ""}])
+    @pytest.mark.parametrize(
+        "form",
+        [
+            {},
+            {"client_id": "web"},
+            {"client_id": "web", "client_secret": "wrong"},
+            {"client_id": "nobody"},
+            {"client_id": "web", "client_secret": ""},
+        ],
+    )
     def test_refused_in_the_body(self, desk, form):
         code = desk.code()
         response = desk.redeem(code, auth=None, **form)
