@@ -1,6 +1,7 @@
 # Everything a developer needs. Each target makes what it lacks, in .venv; a second run is quick.
 #   make demo          a provider and two protected dashboards on this machine   (CHECK=1: sign in, look, and stop)
 #   make test          everything that CI checks                                 (STRICT=1: a skipped test is a failure)
+#   make peers         the other providers of the interoperability tests          (without them, those tests are skipped)
 #   make lint          the checks that run no code of ours
 #   make bench         what a request costs                                      (make bench-quick: roughly)
 #   make fuzz          the property tests with many more examples
@@ -10,7 +11,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test lint types check-imports coverage other-pythons quick bench bench-quick fuzz docs clean help
+.PHONY: demo test peers lint coverage other-pythons quick bench bench-quick fuzz docs clean help
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$python; break; fi; done)
@@ -29,7 +30,7 @@ export OIDC_TEST_NO_SKIP := 1
 endif
 
 help:
-	@sed -n '2,8s/^# *//p' Makefile
+	@sed -n '2,10s/^# *//p' Makefile
 
 demo: $(DEMO)
 	$(PY) examples/demo/run.py $(if $(filter-out 0,$(CHECK)),--check)
@@ -70,6 +71,8 @@ other-pythons: $(DEV)
 quick-other: $(VENV)/.installed-test
 	$(PY) -m pytest -q -n $(JOBS) --dist loadfile -m "not slow and not interop and not browser" $(ARGS)
 
+peers: .venv-canaille/.installed tests/interop/node/node_modules/.package-lock.json
+
 bench: $(DEV)
 	$(PY) benchmarks/run.py
 
@@ -106,3 +109,13 @@ $(DEV): pyproject.toml $(PINS) | $(PY)
 
 $(VENV)/.installed-test: pyproject.toml $(PINS) | $(PY)
 	$(call install,test)
+
+# Programs that are not ours. Canaille's distribution brings a package named "tests", so it gets an environment of its own.
+.venv-canaille/.installed: tests/interop/canaille.txt constraints/canaille.txt
+	$(PYTHON) -m venv .venv-canaille
+	.venv-canaille/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r tests/interop/canaille.txt -c constraints/canaille.txt
+	@touch $@
+
+tests/interop/node/node_modules/.package-lock.json: tests/interop/node/package.json tests/interop/node/package-lock.json
+	cd tests/interop/node && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@

@@ -1,4 +1,7 @@
-"""What a test needs besides Python: say it with these, so that a missing thing is told loudly, and is a failure under ``STRICT=1``."""
+"""What a test needs besides Python: say it with these, so that a missing thing is told loudly, and is a failure under ``STRICT=1``.
+
+Only what nobody can install, such as IPv6, may be missing then: a skip with a reason that begins with "this machine has no".
+"""
 
 from __future__ import annotations
 

@@ -33,8 +33,9 @@ def test_those_patterns_find_what_they_are_for():
     assert not _MACHINE_PATHS.search("https://login.example.com" + "/wor" + "k/x")
 
 
-def test_pins_are_names_and_versions_only():
-    lines = [line for line in (ROOT / "constraints" / "pins.txt").read_text().splitlines() if not line.startswith("#")]
+@pytest.mark.parametrize("name", ["pins.txt", "canaille.txt"])
+def test_pins_are_names_and_versions_only(name):
+    lines = [line for line in (ROOT / "constraints" / name).read_text().splitlines() if not line.startswith("#")]
     assert lines
     assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line)] == []
 
