@@ -49,7 +49,7 @@ def render_error(*, code: str, status: int, public: str, title: str, correlation
         tone=tone_for(status),
         headline=headline_for(code, status),
         public=public,
-        hint=hint_for(status, can_retry=_link(retry_url) is not None),
+        hint=hint_for(code, status, can_retry=_link(retry_url) is not None),
         code=_text(code),
         correlation_id=_text(correlation_id),
         retry_url=_link(retry_url),

@@ -26,6 +26,14 @@ _HEADLINES: Final = {
 }
 
 
+#: What to do next, where the code says more than its status does. For whoever runs the application it names the setting.
+_HINTS: Final = {
+    "host_not_allowed": "If this is the right address, whoever runs this application has to name it in the setting base_url or allowed_hosts.",
+    "insecure_transport": "Use the address that starts with https.",
+    "session_too_large": "A session may take about 5.5 kB. Whoever runs this application can choose what it keeps: setting session_claims.",
+}
+
+
 def headline_for(code: str, status: int) -> str:
     """The heading of an error page."""
     if code in _HEADLINES:
@@ -35,8 +43,10 @@ def headline_for(code: str, status: int) -> str:
     return "Sign-in did not work"
 
 
-def hint_for(status: int, *, can_retry: bool) -> str:
-    """One sentence on what to do next, or ``""``."""
+def hint_for(code: str, status: int, *, can_retry: bool) -> str:
+    """One or two sentences on what to do next, or ``""``."""
+    if code in _HINTS:
+        return _HINTS[code]
     if status == 502:
         return "This is not your fault. If it happens again, pass the code and the reference below on to whoever runs this application."
     if status == 503:

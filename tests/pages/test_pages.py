@@ -138,6 +138,14 @@ def test_the_error_page_shows_sentence_code_and_reference(code: str) -> None:
     assert outline.attributes("href") == ["/oidc/login?return_to=/a", "/"]
 
 
+@pytest.mark.row("CK-05")
+def test_a_session_that_is_too_large_names_the_size_and_the_setting() -> None:
+    text = Outline(render("error", code="session_too_large", public=CODES["session_too_large"][1])).text
+    assert "5.5 kB" in text
+    assert "session_claims" in text
+    assert "start again" not in text  # it would not help
+
+
 def test_the_error_page_without_links_has_none() -> None:
     outline = Outline(render("error", retry_url=None, home_url=None))
     assert "a" not in outline.tags()
