@@ -104,7 +104,6 @@ FATAL = {
 
 
 @pytest.mark.parametrize("changes", FATAL.values(), ids=FATAL)
-@pytest.mark.row("RD-09", "RD-15", "CI-06")
 def test_never_redirects_what_cannot_be_trusted(changes):
     with pytest.raises(FatalRequest) as caught:
         validate_authorization_request(request(**changes), CLIENTS)
@@ -161,7 +160,6 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("changes", "error"), REFUSED.values(), ids=REFUSED)
-@pytest.mark.row("ST-10", "PK-02")
 def test_refuses_and_says_where_the_refusal_goes(changes, error):
     with pytest.raises(RequestRefused) as caught:
         validate_authorization_request(request(**changes), CLIENTS)

@@ -35,7 +35,6 @@ def test_a_form_from_another_site_comes_again_with_its_cookies(desk, read):
     assert "code" in read.answer(desk.browser.get(response.headers["location"]))
 
 
-@pytest.mark.row("RD-15")
 def test_a_line_break_in_such_a_form_ends_no_header(desk):
     headers = {"Sec-Fetch-Site": "cross-site", "Content-Type": "application/x-www-form-urlencoded"}
     for body in (b"client_id=web\r\nSet-Cookie: a=b", b"client_id=web#x", b"client_id=web&x=//evil.example"):
@@ -45,7 +44,6 @@ def test_a_line_break_in_such_a_form_ends_no_header(desk):
 
 
 @pytest.mark.parametrize("changes", [{"client_id": "nobody"}, {"redirect_uri": "https://evil.example/"}, {"client_id": None}, {"redirect_uri": None}])
-@pytest.mark.row("RD-09")
 def test_shows_a_page_when_client_or_redirect_uri_are_wrong(desk, changes):
     desk.sign_in()
     response = desk.authorize(**changes)
@@ -71,7 +69,6 @@ def test_shows_a_page_when_client_or_redirect_uri_are_wrong(desk, changes):
         ({"client_id": "spa", "code_challenge": None, "code_challenge_method": None}, "invalid_request"),
     ],
 )
-@pytest.mark.row("MX-01", "ST-15")
 def test_sends_other_refusals_to_the_client_with_state_and_issuer(desk, read, changes, error):
     answer = read.answer(desk.authorize(**changes))
     assert set(answer) == {"error", "error_description", "state", "iss"}

@@ -28,7 +28,6 @@ def test_plain_oauth_gets_no_id_token():
     assert add_id_token({"access_token": "a"}, **{**BASE, "scopes": ["profile"]}) == {"access_token": "a"}
 
 
-@pytest.mark.row("ID-28", "ID-29")
 def test_hashes_bind_what_is_issued_together():
     claims = add_id_token({"access_token": "a"}, code=CODE, alg="RS256", **BASE)["id_token"]
     assert claims["at_hash"] == id_token_hash("a")
@@ -39,7 +38,6 @@ def test_hashes_bind_what_is_issued_together():
         add_id_token({"access_token": "a"}, alg="XY256", **BASE)
 
 
-@pytest.mark.row("ID-30")
 def test_auth_time_when_it_was_asked_for():
     assert "auth_time" not in add_id_token({}, auth_time=900.0, **BASE)["id_token"]
     assert add_id_token({}, auth_time=900.5, max_age=0, **BASE)["id_token"]["auth_time"] == 900

@@ -27,7 +27,6 @@ def test_an_old_hint_is_as_good(desk, read):
     assert not signed_in(desk)
 
 
-@pytest.mark.row("LO-01")
 def test_without_a_hint_somebody_has_to_say_yes(desk, read):
     desk.sign_in()
     page = desk.browser.get("/logout", params={"client_id": "web", "post_logout_redirect_uri": read.signed_out, "state": "x"})
@@ -73,7 +72,6 @@ def test_a_hint_of_another_session_or_person_asks(desk, read):
         {"id_token_hint": None, "client_id": "dev"},
     ],
 )
-@pytest.mark.row("LO-05", "RD-19")
 def test_refuses_on_a_page_and_signs_nobody_out(desk, parameters):
     tokens = desk.tokens()
     parameters = {name: tokens["id_token"] if value is None else value for name, value in parameters.items()}
@@ -90,7 +88,6 @@ def test_a_loopback_client_may_return_anywhere_on_this_machine(desk):
     assert desk.browser.get("/logout", params={"client_id": "dev", "post_logout_redirect_uri": "https://evil.example/"}).status_code == 400
 
 
-@pytest.mark.row("LO-09")
 def test_again_does_no_harm(desk, read):
     tokens = desk.tokens()
     for _ in range(2):

@@ -4,7 +4,6 @@ import pytest
 
 
 class TestPages:
-    @pytest.mark.row("ST-16")
     def test_an_answer_from_another_browser_counts_for_nothing(self, desk, read):
         page = desk.authorize()
         victim = desk.new_browser()
@@ -41,7 +40,6 @@ class TestPages:
         assert page.status_code == 400
         assert "Choose one of the people below." in page.text
 
-    @pytest.mark.row("CK-01")
     def test_signing_in_changes_the_session_cookie(self, desk):
         def cookie():
             return next(cookie.value for cookie in desk.browser.cookies.jar if "session" in cookie.name)

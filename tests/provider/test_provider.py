@@ -97,7 +97,6 @@ def test_keys_rotate_and_the_last_ones_stay(make_desk):
         ("DELETE", "/token"),
     ],
 )
-@pytest.mark.row("CA-01", "ER-04")
 def test_strict_headers_on_everything(desk, method, path):
     response = desk.authorize() if path == "/authorize?ok" else desk.browser.request(method, path)
     assert response.headers["cache-control"] == "no-store"
@@ -113,7 +112,6 @@ def test_strict_headers_on_everything(desk, method, path):
         assert " style=" not in response.text
 
 
-@pytest.mark.row("ER-03")
 def test_a_fault_of_ours_tells_nothing(desk, monkeypatch):
     import anyio
     import httpx
@@ -130,7 +128,6 @@ def test_a_fault_of_ours_tells_nothing(desk, monkeypatch):
     assert response.headers["cache-control"] == "no-store"
 
 
-@pytest.mark.row("LG-01")
 def test_no_secret_in_any_log_or_representation(desk, caplog, read):
     caplog.set_level(1)
     code = desk.code(scope="openid offline_access")
@@ -220,7 +217,6 @@ def test_users_and_clients_may_change_while_it_runs(desk):
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com", "", "127.0.0.1.evil.example", "127.1"])
-@pytest.mark.row("CF-01")
 def test_listens_on_this_machine_only(desk, host):
     with pytest.raises(ConfigError, match="host"):
         serve(desk.provider, host=host)
@@ -284,8 +280,7 @@ def test_a_taken_port_is_told(capsys):
 
 def test_exports():
     assert all(getattr(package, name) is not None for name in package.__all__)
-    with pytest.raises(AttributeError):
-        package.nonsense  # noqa: B018
+    assert not hasattr(package, "nonsense")
 
 
 def test_a_refusal_is_one_of_our_errors():

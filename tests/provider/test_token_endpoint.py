@@ -50,7 +50,6 @@ def test_claims_in_the_id_token_by_name_or_by_option(desk, make_desk):
 
 
 class TestCode:
-    @pytest.mark.row("CI-02")
     def test_is_good_once_and_its_replay_kills_the_tokens(self, desk):
         code = desk.code(scope="openid offline_access")
         tokens = desk.redeem(code).json()
@@ -73,7 +72,6 @@ class TestCode:
         assert refused(desk.redeem(code, code_verifier="x" * 43))
         assert refused(desk.redeem(code))
 
-    @pytest.mark.row("CI-06", "PK-03", "CI-01")
     @pytest.mark.parametrize(
         "changes",
         [
@@ -124,7 +122,6 @@ class TestRefresh:
         assert "nonce" not in claims
         assert desk.userinfo(renewed).json()["email"] == "ada@example.com"
 
-    @pytest.mark.row("RF-04", "RF-05")
     def test_using_one_again_kills_the_family(self, desk):
         stolen = desk.tokens(scope="openid offline_access")
         renewed = desk.refresh(stolen["refresh_token"]).json()
