@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from browsing import Browser
 
+pytestmark = pytest.mark.slow  # programs are started
+
 Start = Callable[..., str]
 
 
