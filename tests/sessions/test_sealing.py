@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oidc_middleware.errors import ConfigError
+from oidc_middleware.sessions import sealing
 from oidc_middleware.sessions.sealing import PURPOSES, BrokenSeal, Keyring, sealed_size
 
 NONCE = b"0123456789ab"
@@ -95,6 +96,7 @@ def test_the_parts_of_the_derivation_cannot_run_into_each_other():
     contexts = {Keyring([OLD], context).seal("session", b"", NONCE) for context in ("a", "ab", "a\x00b", "session", "")}
     assert len(purposes) == len(PURPOSES)
     assert len(contexts) == 5
+    assert sealing._derive(b"x" * 32, "ab", "c").signer.secret_key != sealing._derive(b"x" * 32, "a", "bc").signer.secret_key
 
 
 @pytest.mark.row("CK-16", "F-PR-03")

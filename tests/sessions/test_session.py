@@ -198,6 +198,15 @@ def test_shorter_settings_shorten_sessions_that_exist(session, now):
     assert Lifetimes(100_000, 3_600, 60).alive(one, now)
 
 
+@pytest.mark.row("CK-07")
+def test_the_stored_end_holds_whatever_the_settings_say(session, now):
+    one = session(created=now - 100, seen=now, expires=now + 10)
+    generous = Lifetimes(100_000, 3_600, 60)
+    assert generous.alive(one, now + 9)
+    assert not generous.alive(one, now + 10)
+    assert generous.remaining(one, now) == 10
+
+
 def test_the_end_never_moves(session, lifetimes, now):
     one = session(created=now, expires=lifetimes.expiry(now))
     for minutes in range(0, 480, 30):
