@@ -138,6 +138,8 @@ def test_exp_at_the_edges_of_the_leeway():
     assert verify(id_token(exp=TIME + 1), leeway=0)
     assert_refused("id_token_expired", id_token(exp=TIME), leeway=0)
     assert verify(id_token(exp=253_402_300_799))
+    assert assert_refused("id_token_expired", id_token(exp=ABSENT)).detail == "exp is missing"
+    assert assert_refused("id_token_expired", id_token(exp="soon")).detail == "exp is 'soon'"
 
 
 @pytest.mark.row("ID-19")

@@ -181,6 +181,7 @@ def test_http_is_for_loopback_or_the_explicit_switch():
         json_response(DOCUMENT, content_type="text/html"),
         json_response(DOCUMENT, content_type="text/plain"),
         json_response(DOCUMENT, content_type="text/json+json"),
+        json_response(DOCUMENT, content_type="application/octet-stream"),
         json_response(DOCUMENT, content_type=""),
         HttpResponse(200),
         json_response(DOCUMENT, status=204),
