@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Generator
 from typing import Any
 
@@ -36,11 +35,6 @@ def _strict(report: Any) -> Any:
         report.outcome = "failed"
         report.longrepr = f"{reason} (STRICT=1: nothing may be skipped)"
     return report
-
-
-def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """A name that is the same in every process, as pytest-xdist asks for: no address of an object in it."""
-    return argname if re.search(r" at 0x[0-9a-f]+", repr(val)) else None
 
 
 @pytest.fixture
