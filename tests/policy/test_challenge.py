@@ -16,7 +16,7 @@ def asked(method="GET", **headers):
     return is_navigation(method, lambda name: table.get(name, []))
 
 
-@pytest.mark.row("PA-10", "ER-04")
+@pytest.mark.row("PA-10")
 @pytest.mark.parametrize(
     "headers",
     [
