@@ -36,6 +36,13 @@ class Stage(Party):
 
     # -- browsers --------------------------------------------------------------------------------------------------------------------------
 
+    def browser(self, *, pep3333=True):
+        """A browser without cookies; *pep3333*: whether the checks of ``wsgiref.validate`` look on, which refuse some hostile requests themselves."""
+        browser = super().browser()
+        if not pep3333 and self.shell == "wsgi":
+            browser._sites[0][1]._called = self.app
+        return browser
+
     def visitor(self, *, signed_in=False):
         """A browser, with a session if so wished."""
         browser = self.browser()
