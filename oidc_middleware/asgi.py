@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -11,15 +10,14 @@ import anyio
 from starlette.authentication import AuthCredentials, BaseUser
 
 from oidc_middleware import identity
-from oidc_middleware.audit import logger
+from oidc_middleware.audit import log_fault
 from oidc_middleware.clock import Clock
 from oidc_middleware.config import load_settings
 from oidc_middleware.drive import AsyncWorld, arun
 from oidc_middleware.errors import LoginError
 from oidc_middleware.flows.answers import unexpected_error
-from oidc_middleware.flows.effects import Flow
 from oidc_middleware.flows.gate import gate
-from oidc_middleware.flows.messages import Decision, PassThrough, Request, Respond
+from oidc_middleware.flows.messages import PassThrough, Request, Respond
 from oidc_middleware.flows.outgoing import is_identity_header, private_caching
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.transports.client import AsyncHttp
@@ -70,8 +68,12 @@ class OIDCMiddleware:
             await self.app(scope, receive, send)
             return
         cookie, spoofed = _cookie_and_spoofs(scope["headers"])
-        outcome = gate(_request(scope, cookie, self._now()), self._rp)
-        decision = outcome if isinstance(outcome, (PassThrough, Respond)) else await self._drive(outcome, receive)
+        try:
+            outcome = gate(_request(scope, cookie, self._now()), self._rp)
+            decision = outcome if isinstance(outcome, (PassThrough, Respond)) else await arun(outcome, self._world, partial(_read_body, receive))
+        except Exception as error:  # noqa: BLE001  # a fault of ours or of a rule: nobody gets in, and no text of it gets out (ER-03)
+            log_fault(error)
+            decision = unexpected_error()
         if isinstance(decision, PassThrough):
             user: User = decision.user  # type: ignore[assignment]  # RelyingParty makes our own User
             answer = _outgoing(send, decision.set_cookies) if decision.private and scope["type"] == "http" else send
@@ -80,17 +82,6 @@ class OIDCMiddleware:
             await _respond(decision, scope, send)
         else:
             await _deny(decision, scope, receive, send)
-
-    async def _drive(self, flow: Flow[Decision], receive: Receive) -> Decision:
-        async def read_body(max_bytes: int) -> bytes:
-            return await _read_body(receive, max_bytes)
-
-        try:
-            return await arun(flow, self._world, read_body)
-        except Exception as error:  # noqa: BLE001  # a fault of ours: nobody gets in, and no text of an exception gets out (catalogue ER-03)
-            # The message is left out: libraries put tokens into theirs (LG-01). Type and place are enough to find the fault.
-            logger.error("internal error: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-            return unexpected_error()
 
 
 #: Names of headers seen that neither are a cookie nor claim an identity: what nearly every header of nearly every request is.

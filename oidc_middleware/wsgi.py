@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterable
+from functools import partial
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
-from oidc_middleware.audit import logger
+from oidc_middleware.audit import log_fault
 from oidc_middleware.clock import Clock
 from oidc_middleware.config import load_settings
 from oidc_middleware.drive import SyncWorld, run
 from oidc_middleware.errors import LoginError
 from oidc_middleware.flows.answers import unexpected_error
-from oidc_middleware.flows.effects import Flow
 from oidc_middleware.flows.gate import gate
-from oidc_middleware.flows.messages import Decision, PassThrough, Request, Respond
+from oidc_middleware.flows.messages import PassThrough, Request, Respond
 from oidc_middleware.flows.outgoing import is_identity_header, private_caching
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.identity import User
@@ -48,20 +47,16 @@ class OIDCMiddleware:
         self._now = self._world.clock.now
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        outcome = gate(_request(environ, self._now()), self._rp)
-        decision = outcome if isinstance(outcome, (PassThrough, Respond)) else self._drive(outcome, environ)
+        try:
+            outcome = gate(_request(environ, self._now()), self._rp)
+            decision = outcome if isinstance(outcome, (PassThrough, Respond)) else run(outcome, self._world, partial(_read_body, environ))
+        except Exception as error:  # noqa: BLE001  # a fault of ours or of a rule: nobody gets in, and no text of it gets out (ER-03)
+            log_fault(error)
+            decision = unexpected_error()
         if isinstance(decision, PassThrough):
             _set_user(environ, decision.user)
             return self.app(environ, _outgoing(start_response, decision))
         return _respond(decision, environ, start_response)
-
-    def _drive(self, flow: Flow[Decision], environ: WSGIEnvironment) -> Decision:
-        try:
-            return run(flow, self._world, lambda max_bytes: _read_body(environ, max_bytes))
-        except Exception as error:  # noqa: BLE001  # a fault of ours: nobody gets in, and no text of an exception gets out (catalogue ER-03)
-            # The message is left out: libraries put tokens into theirs (LG-01). Type and place are enough to find the fault.
-            logger.error("internal error: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-            return unexpected_error()
 
 
 def _request(environ: WSGIEnvironment, now: float) -> Request:

@@ -19,12 +19,12 @@ from oidc_middleware.protocol.authorization import CallbackParameters, Validated
 from oidc_middleware.protocol.client_auth import Client, choose_auth_method
 from oidc_middleware.protocol.metadata import ProviderMetadata
 from oidc_middleware.protocol.tokens import TokenSet, code_request, process_tokens
-from oidc_middleware.sessions.pending import PendingLogin
+from oidc_middleware.sessions.pending import OWN_BUDGET, PendingLogin
 
 #: An authorization response is a few hundred bytes; 64 kB is what mod_auth_openidc and Starlette's own limits settle near (ST-13).
 MAX_FORM_BYTES: Final = 65_536
 #: Whoever comes back with one of these did nothing wrong: a reload, the Back button, a second tab.
-_REPLAYS: Final = frozenset({"no_transaction", "transaction_used", "state_missing"})
+_REPLAYS: Final = frozenset({"no_transaction", "transaction_used"})
 
 
 def callback_endpoint(request: Request, rp: RelyingParty, site: Site) -> Flow[Respond]:
@@ -87,8 +87,10 @@ def _finish(parameters: CallbackParameters, pending: PendingLogin, request: Requ
     present = site.sessions.read(request.cookie, now).present
     cookies = session_cookies(session, rp, site, now, entropy[:12], present)
     rounds = site.rounds.add(request.cookie, now, entropy[12:])
+    room = OWN_BUDGET - sum(len(cookie.partition(";")[0]) + 2 for cookie in (*cookies, rounds))
+    trimmed = site.logins.trim(request.cookie, pending.state, now, room)
     yield Report("login.ok")
-    return redirect(site.return_path(pending.return_to), status=303, set_cookies=(*cookies, site.logins.clear(pending.state), rounds))
+    return redirect(site.return_path(pending.return_to), status=303, set_cookies=(*cookies, site.logins.clear(pending.state), rounds, *trimmed))
 
 
 def _metadata(rp: RelyingParty) -> Flow[ProviderMetadata]:

@@ -49,6 +49,8 @@ def gate(request: Request, rp: RelyingParty) -> Decision | Flow[Decision]:
         if _own_endpoint(request, rp) is None and rp.public.covers(request.path, request.target):
             return PassThrough(rp.anonymous, private=False)
         return refuse(error, request, None, title=rp.settings.title)
+    if site.mount and not request.mount:
+        request = _mounted(request, site.mount)
     if request.path.startswith(rp.settings.prefix) and (name := _own_endpoint(request, rp)) is not None:
         return _guarded(_endpoint(name, request, rp, site), request, rp, site)
     read = site.sessions.read(request.cookie, request.now)
@@ -57,6 +59,13 @@ def gate(request: Request, rp: RelyingParty) -> Decision | Flow[Decision]:
     if rp.public.covers(request.path, request.target):
         return PassThrough(rp.anonymous, private=False)
     return _guarded(_without_session(request, rp, site, read), request, rp, site)
+
+
+def _mounted(request: Request, mount: str) -> Request:
+    """*request* relative to the mount of ``base_url``, where the server announces none: an application may serve its whole path by itself."""
+    if request.path == mount or request.path.startswith(mount + "/"):
+        return request._replace(mount=mount, path=request.path[len(mount) :] or "/")
+    return request
 
 
 def _own_endpoint(request: Request, rp: RelyingParty) -> str | None:

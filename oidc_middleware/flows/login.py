@@ -10,8 +10,8 @@ from typing import Final
 from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
 from oidc_middleware.errors import LoginError
-from oidc_middleware.flows.answers import login_url, navigates, problem, redirect
-from oidc_middleware.flows.effects import Flow, Random, Report
+from oidc_middleware.flows.answers import navigates, problem, redirect
+from oidc_middleware.flows.effects import Flow, Random, ReadBody, Report
 from oidc_middleware.flows.messages import Request, Respond
 from oidc_middleware.flows.metadata import provider_metadata
 from oidc_middleware.flows.relying_party import RelyingParty
@@ -24,20 +24,16 @@ from oidc_middleware.sessions.pending import new_pending_login
 MAX_ROUNDS: Final = 3
 #: What a link may ask of the provider: to sign in as somebody else. Everything else is the operator's to configure (ST-17, ST-18).
 _PROMPTS_FROM_LINKS: Final = frozenset({"login", "select_account"})
+#: Our forms have a few short fields.
+MAX_FORM_BYTES: Final = 8_192
 _SAFE_IN_PATH: Final = "/:@!$&'()*+,;=-._~"
 
 
 def challenge(request: Request, rp: RelyingParty, site: Site, *, stale_cookies: Sequence[str] = ()) -> Flow[Respond]:
     """No session: a navigation is sent to the provider, everything else is told to sign in (401), without a cookie."""
     if not navigates(request):
-        return problem(
-            401,
-            code="login_required",
-            title="You need to sign in.",
-            headers=(("WWW-Authenticate", f'OpenIDConnect realm="{site.origin}{site.mount}"'),),
-            set_cookies=stale_cookies,
-            login_url=site.origin + site.url("login"),
-        )
+        headers = (("WWW-Authenticate", f'OpenIDConnect realm="{site.origin}{site.mount}"'),)
+        return _told_to_sign_in(site, headers=headers, set_cookies=stale_cookies)
     if site.rounds.count(request.cookie, request.now) >= MAX_ROUNDS:
         raise LoginError("login_loop", f"{MAX_ROUNDS} sign-ins within a minute, and the browser still sends no usable session cookie")
     return (yield from start_login(request, rp, site, return_to=site.return_path(own_path(request, site)), set_cookies=stale_cookies))
@@ -46,8 +42,8 @@ def challenge(request: Request, rp: RelyingParty, site: Site, *, stale_cookies: 
 def login_endpoint(request: Request, rp: RelyingParty, site: Site) -> Flow[Respond]:
     """``GET login?return_to=/path``: start a login on purpose. It never looks at the loop guard: somebody clicked."""
     parameters = single_parameters(request.query)
-    if not navigates(request) and not (request.method == "POST" and request.header("sec-fetch-mode") in ("navigate", "")):
-        return problem(401, code="login_required", title="You need to sign in.", login_url=site.origin + site.url("login"))
+    if not _may_start(request):
+        return _told_to_sign_in(site)
     prompt = parameters.get("prompt", "")
     overrides = {"prompt": prompt} if prompt in _PROMPTS_FROM_LINKS else {}
     return_to = site.return_path(parameters.get("return_to"))
@@ -56,13 +52,25 @@ def login_endpoint(request: Request, rp: RelyingParty, site: Site) -> Flow[Respo
 
 def initiate_endpoint(request: Request, rp: RelyingParty, site: Site) -> Flow[Respond]:
     """Third-party initiated login (OIDC Core 4). The named issuer must be ours before anything else happens (catalogue SS-01)."""
-    parameters = single_parameters(request.query)
+    parameters = single_parameters(request.query) if request.method != "POST" else (yield from form_parameters(request))
+    if not _may_start(request):
+        return _told_to_sign_in(site)
     if parameters.get("iss") != rp.settings.issuer:
         raise LoginError("iss_mismatch", "third-party initiated login names an issuer that is not configured")
     target = parameters.get("target_link_uri", "").removeprefix(site.origin)
     hint = parameters.get("login_hint", "")
     overrides = {"login_hint": hint} if 0 < len(hint) <= 256 and hint.isprintable() else {}
     return (yield from start_login(request, rp, site, return_to=site.return_path(target), overrides=overrides))
+
+
+def _may_start(request: Request) -> bool:
+    """A person's browser goes there, by a link or by a form; no script, no image, no page fetched in advance (catalogue ST-16, ST-20)."""
+    return navigates(request) or (request.method == "POST" and request.header("sec-fetch-mode") in ("navigate", ""))
+
+
+def _told_to_sign_in(site: Site, *, headers: Sequence[tuple[str, str]] = (), set_cookies: Sequence[str] = ()) -> Respond:
+    address = site.origin + site.url("login")
+    return problem(401, code="login_required", title="You need to sign in.", headers=headers, set_cookies=set_cookies, login_url=address)
 
 
 def start_login(
@@ -132,4 +140,10 @@ def single_parameters(query: str) -> dict[str, str]:
     return {name: value for name, value in pairs if names.count(name) == 1}
 
 
-__all__ = ["MAX_ROUNDS", "challenge", "initiate_endpoint", "login_endpoint", "login_url", "own_path", "single_parameters", "start_login"]
+def form_parameters(request: Request) -> Flow[dict[str, str]]:
+    """The fields of a small form, by the same rule; none when it is no form."""
+    content_type = request.header("content-type").partition(";")[0].strip().lower()
+    if content_type != "application/x-www-form-urlencoded":
+        return {}
+    body: bytes = yield ReadBody(MAX_FORM_BYTES)
+    return single_parameters(body.decode("latin-1"))

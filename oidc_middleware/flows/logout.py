@@ -6,8 +6,8 @@ from typing import Final
 
 from oidc_middleware.errors import LoginError, ProviderError, Unavailable
 from oidc_middleware.flows.answers import login_url, page, problem, redirect, wants_page
-from oidc_middleware.flows.effects import Flow, Random, ReadBody, Report
-from oidc_middleware.flows.login import single_parameters
+from oidc_middleware.flows.effects import Flow, Random, Report
+from oidc_middleware.flows.login import form_parameters, single_parameters
 from oidc_middleware.flows.messages import Request, Respond
 from oidc_middleware.flows.metadata import provider_metadata
 from oidc_middleware.flows.relying_party import RelyingParty
@@ -20,7 +20,6 @@ from oidc_middleware.protocol.logout import end_session_request
 from oidc_middleware.sessions.sealing import BrokenSeal
 from oidc_middleware.sessions.session import Session
 
-MAX_FORM_BYTES: Final = 8_192
 _STATE_PURPOSE: Final = "post-logout"
 
 
@@ -32,18 +31,12 @@ def logout_endpoint(request: Request, rp: RelyingParty, site: Site) -> Flow[Resp
     if request.method == "POST":
         if same_origin is False:
             raise LoginError("cross_site_request", "sign-out posted from another site")
-        parameters |= yield from _form(request)
+        parameters |= yield from form_parameters(request)
         if same_origin is None and not _csrf_holds(parameters.get("csrf_token", ""), request, site, read.session):
             return (yield from _confirm(request, rp, site, read.session, parameters))
     elif same_origin is not True or is_prefetch(request.headers):
         return (yield from _confirm(request, rp, site, read.session, parameters))
     return (yield from _sign_out(request, rp, site, read.session, parameters.get("return_to")))
-
-
-def _form(request: Request) -> Flow[dict[str, str]]:
-    body: bytes = yield ReadBody(MAX_FORM_BYTES)
-    content_type = request.header("content-type").partition(";")[0].strip().lower()
-    return single_parameters(body.decode("latin-1")) if content_type == "application/x-www-form-urlencoded" else {}
 
 
 def _binding(session: Session | None) -> str:
@@ -65,6 +58,7 @@ def _confirm(request: Request, rp: RelyingParty, site: Site, session: Session | 
         csrf_token=site.csrf.make(_binding(session), request.now, entropy),
         return_to=site.return_path(return_to) if return_to else "",
         who=user_of(session, rp).display_name if session is not None else "",
+        home_url=site.landing,
         form_origins=form_origins(),
     )
     return page(200, content)

@@ -5,6 +5,7 @@ The application starts while the provider is down; nothing here runs before the 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
@@ -27,6 +28,7 @@ FAILURE_SECONDS: Final = 2.0
 STALE_FAILURE_SECONDS: Final = 30.0
 #: An unknown key is worth one fetch a minute, whoever asks (ID-09, JW-07; mod_auth_openidc chose the same).
 FORCED_SECONDS: Final = 60.0
+_NO_KEYS: Final = KeySet(())
 #: Either says that the key set may be out of date: providers that rotate under an unchanged ``kid`` show as a wrong signature.
 _STALE_KEY_CODES: Final = frozenset({"id_token_key_unknown", "id_token_signature"})
 
@@ -74,8 +76,11 @@ def provider_metadata(memory: ProviderMemory, settings: Settings) -> Flow[Provid
     def load() -> Flow[ProviderMetadata]:
         response = yield from fetch(discovery_request(settings.issuer))
         metadata = process_discovery(response, issuer=settings.issuer, allow_insecure_http=settings.insecure_allow_http)
-        if settings.require_pkce and "S256" not in metadata.code_challenge_methods:
-            raise ProviderError("metadata_invalid", "require_pkce is set, but the provider does not advertise S256")
+        if "S256" not in metadata.code_challenge_methods:
+            if settings.require_pkce:
+                raise ProviderError("metadata_invalid", "require_pkce is set, but the provider does not advertise S256")
+            if memory.metadata.value is None:  # once, not at every refresh; S256 is sent all the same (RFC 9700 2.1.1)
+                yield Report("provider.pkce_not_advertised", logging.WARNING)
         return metadata
 
     return (yield from _remembered(memory.metadata, "metadata", load))
@@ -125,6 +130,9 @@ def _load(memory: Memory[T], load: Callable[[], Flow[T]]) -> Flow[T]:
 
 def verified_id_token(token: object, expected: ExpectedIDToken, memory: ProviderMemory, metadata: ProviderMetadata) -> Flow[tuple[IDToken, KeySet]]:
     """Verify *token*; when its key is unknown, look for new keys once (OIDC Core 10.1.1) and verify again."""
+    if all(name.startswith("HS") for name in expected.algs):  # the client secret is the key: the provider need not publish any
+        now = yield from current_time()
+        return verify_id_token(token, expected, key_set=_NO_KEYS, now=now), _NO_KEYS
     keys = yield from provider_keys(memory, metadata)
     now = yield from current_time()
     try:

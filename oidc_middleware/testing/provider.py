@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import anyio
+import anyio.to_thread
 import httpx
 
 from oidc_middleware.testing.authorize import CallbackAnswer, Grant, ProtocolViolation, callback_answer, parameters_of, request_problems
@@ -29,6 +30,8 @@ from oidc_middleware.testing.userinfo import USER, userinfo_response
 
 #: The algorithms that the suite's provider lists, ``none`` included: a relying party must not take this list as permission.
 ALGORITHMS = ["none", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "ES256K", "EdDSA"]
+#: Seconds after which a forgotten gate opens by itself.
+_MAX_GATE = 20.0
 
 
 class ScriptedProvider:
@@ -185,14 +188,18 @@ class ScriptedProvider:
 
     def _handle(self, request: httpx.Request) -> httpx.Response:
         received, scripted = self._receive(request)
-        if scripted is not None and scripted.delay:
+        if scripted is not None:
             time.sleep(scripted.delay)
+            if scripted.gate is not None:
+                scripted.gate.wait(_MAX_GATE)
         return self._answer(received, scripted)
 
     async def _ahandle(self, request: httpx.Request) -> httpx.Response:
         await request.aread()
         received, scripted = self._receive(request)
         await anyio.sleep(scripted.delay if scripted is not None else 0)
+        if scripted is not None and scripted.gate is not None:
+            await anyio.to_thread.run_sync(scripted.gate.wait, _MAX_GATE)
         return self._answer(received, scripted)
 
     def _receive(self, request: httpx.Request) -> tuple[ReceivedRequest, ScriptedAnswer | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -56,7 +57,8 @@ class ScriptedAnswer:
 
     ``raises`` is thrown into the HTTP client. ``status``, ``json`` and ``body`` replace that part of the real answer, ``headers`` are
     set on it. ``delay`` waits
-    that many real seconds, ``takes`` lets the fake clock pass instead. ``times`` bounds for how many requests all this holds.
+    that many real seconds, ``gate`` until the test sets it, ``takes`` lets the fake clock pass instead. ``times`` bounds for how many requests all
+    this holds.
     """
 
     status: int | None = None
@@ -67,6 +69,7 @@ class ScriptedAnswer:
     edit: Callable[[httpx.Response], httpx.Response] | None = None
     before: Callable[[ReceivedRequest], None] | None = None
     delay: float = 0.0
+    gate: threading.Event | None = None
     takes: float = 0.0
     times: int | None = None
 
