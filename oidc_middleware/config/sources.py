@@ -42,7 +42,8 @@ class Variables(PydanticBaseSettingsSource):
         return self._text(field_name), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        found = {name: self._text(name) for name in self.settings_cls.model_fields if name not in self._given}
+        fields = self.settings_cls.model_fields
+        found = {name: self.get_field_value(field, name)[0] for name, field in fields.items() if name not in self._given}
         return {name: value for name, value in found.items() if value is not None}
 
     def _text(self, name: str) -> str | None:

@@ -42,6 +42,7 @@ def test_form_post_needs_an_address_that_keeps_cross_site_cookies():
     assert load(response_mode="form_post", base_url="http://localhost:8050").response_mode == "form_post"
     for base_url, insecure in [(..., False), ("http://dash.internal", True)]:
         assert problem(response_mode="form_post", base_url=base_url, insecure_allow_http=insecure).startswith("response_mode: is form_post")
+    assert problem(response_mode="form_post", base_url="x").startswith("base_url: ")  # one mistake, one sentence
     assert problem(response_mode="fragment").startswith("response_mode: must be one of query, form_post")
 
 

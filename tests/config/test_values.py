@@ -276,6 +276,12 @@ def test_http_client():
     assert problem({"OIDC_HTTP_CLIENT": "httpx"}).startswith("http_client: ")
 
 
+def test_client_id():
+    assert load(client_id="https://dash.example.com/a b").client_id == "https://dash.example.com/a b"
+    for wrong in ("dåsh", "", " dash", "da\tsh", 7):
+        assert problem(client_id=wrong).startswith("client_id: ")
+
+
 def test_session_claims_and_audiences():
     settings = load(session_claims="name email", extra_audiences=["api"])
     assert settings.session_claims == ("name", "email")
