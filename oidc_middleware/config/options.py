@@ -13,8 +13,9 @@ from pydantic import Field, PlainValidator, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from oidc_middleware.config import addresses, keys, values
-from oidc_middleware.policy import allow as allow_rules
-from oidc_middleware.policy import public as public_paths
+from oidc_middleware.policy.allow import problems as allow_problems
+from oidc_middleware.policy.public import PublicPaths
+from oidc_middleware.policy.public import problems as public_problems
 from oidc_middleware.protocol.authorize_params import authorize_params_problems
 
 _AVAILABLE_AUTH: Final = ("client_secret_basic", "client_secret_post", "none")
@@ -115,9 +116,9 @@ class Options(BaseSettings):
     @classmethod
     def _public(cls, value: object, info: ValidationInfo) -> tuple[str, ...]:
         patterns = values.words(value)
-        _raise(public_paths.problems(patterns))
+        _raise(public_problems(patterns))
         own = f"{info.data.get('prefix', '/oidc')}/callback"
-        if public_paths.PublicPaths(patterns).covers(own, own):
+        if PublicPaths(patterns).covers(own, own):
             raise ValueError("covers the package's own endpoints; they are reachable as they are")
         return patterns
 
@@ -128,7 +129,7 @@ class Options(BaseSettings):
         rules = values.allow(value)
         if rules is None:
             raise ValueError("is None; leave the option out to admit everyone who can log in")
-        _raise(allow_rules.problems(rules))
+        _raise(allow_problems(rules))
         return rules
 
     @field_validator("authorize_params", mode="plain")
