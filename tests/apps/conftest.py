@@ -9,7 +9,12 @@ from tests.apps.kit import ASGI, FRAMEWORKS, Place
 
 @pytest.fixture(autouse=True)
 def _log(caplog):
+    """No test of this folder may leave a secret in any log, whatever else it is about (catalogue LG-01)."""
     caplog.set_level(logging.DEBUG)
+    yield
+    written = "".join(record.getMessage() + str(record.exc_text or "") for when in ("setup", "call") for record in caplog.get_records(when))
+    assert "canary-" not in written
+    assert "eyJ" not in written, "a token is in the log"
 
 
 @pytest.fixture(params=list(FRAMEWORKS))

@@ -10,4 +10,6 @@ from tests.conformance.party import Party
 @pytest.fixture(params=["asgi", "wsgi"])
 def party(request, caplog):
     caplog.set_level(logging.DEBUG)
-    return Party(request.param, caplog)
+    party = Party(request.param, caplog)
+    yield party
+    party.assert_nothing_leaked()
