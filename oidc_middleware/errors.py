@@ -86,7 +86,6 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "provider_throttled": (503, "The sign-in provider asks us to wait."),
     "provider_busy": (503, "Too many sign-ins are under way at the moment."),
     "login_interrupted": (503, "The sign-in was interrupted."),
-    "keys_unavailable": (503, "The provider's keys cannot be had at the moment."),
     # -- provider/: the development provider refuses a client's request (RequestRefused) --------------------------------------------
     "request_refused": (400, "The request was refused."),
     # -- the operator (ConfigError) -------------------------------------------------------------------------------------------------

@@ -141,7 +141,7 @@ BAD = [
     ({"claims": {"userinfo": {7: None}}}, "userinfo"),
     ({"foo": {"a": 1}}, "foo"),
     ({"foo": "a\nb"}, "foo"),
-    ({"foo": [object()]}, "foo"),
+    ({"foo": [frozenset()]}, "foo"),
     ({"foo bar": "x"}, "parameter name"),
     ({"": "x"}, "parameter name"),
     ({"x\n": "x"}, "parameter name"),
