@@ -45,7 +45,21 @@ class Diary:
 # -- Starlette and FastAPI ----------------------------------------------------------------------------------------------------------------------
 
 
-def asgi_routes(diary):  # noqa: C901  # a list of small views
+@requires("email", status_code=404)
+async def mail(request: Request):
+    return Response("for those whose scopes say email")
+
+
+async def file(request: Request):
+    return FileResponse(FILE)
+
+
+async def own_headers(request: Request):
+    headers = {"cache-control": "max-age=60", "vary": "Accept", "location": "/elsewhere", "set-cookie": "mine=1; Path=/"}
+    return Response("x", 201, headers=headers)
+
+
+def asgi_routes(diary):  # noqa: C901  # a list of small views, not a decision
     def seen(request):
         diary.calls.append((request.url.path, request.user.identity))
 
@@ -61,10 +75,6 @@ def asgi_routes(diary):  # noqa: C901  # a list of small views
         seen(request)
         return Response("for members")
 
-    @requires("email", status_code=404)
-    async def mail(request: Request):
-        return Response("for those whose scopes say email")
-
     async def stream(request: Request):
         async def chunks():
             for chunk in CHUNKS:
@@ -76,16 +86,9 @@ def asgi_routes(diary):  # noqa: C901  # a list of small views
     async def background(request: Request):
         return Response("done", background=BackgroundTask(diary.events.append, "background"))
 
-    async def file(request: Request):
-        return FileResponse(FILE)
-
     async def boom(request: Request):
         seen(request)
         raise Boom
-
-    async def own_headers(request: Request):
-        headers = {"cache-control": "max-age=60", "vary": "Accept", "location": "/elsewhere", "set-cookie": "mine=1; Path=/"}
-        return Response("x", 201, headers=headers)
 
     async def echo(request: Request):
         seen(request)

@@ -1,5 +1,7 @@
 """WebSockets are refused before they are accepted, unless there is a session and the page that opens them is ours."""
 
+import json
+
 import pytest
 
 from oidc_middleware.testing import run_async
@@ -52,6 +54,7 @@ def test_foreign_pages_are_denied_although_the_cookie_is_good(asgi_place, header
     messages = browser.websocket("/ws", ["hello"], headers=headers)
     assert types(messages) == DENIED
     assert messages[0]["status"] == 403
+    assert json.loads(messages[1]["body"])["code"] == "origin_denied"
     assert asgi_place.diary.calls == calls
 
 
