@@ -1,0 +1,153 @@
+"""The cost of a request behind a real server: requests per second relative to the bare application, and the server's CPU time per request.
+
+The server has one core, the load the other. All servers of a series run all the time; the load goes from one to the next, round by round, so that
+whatever else the machine does falls on all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import subjects
+from figures import Figure
+from load import load, pinned
+
+_HERE = Path(__file__).parent
+_CORES = sorted(os.sched_getaffinity(0))
+SERVER_CORE, LOAD_CORE = (_CORES[0], _CORES[1]) if len(_CORES) > 1 else (None, None)
+
+_SERVERS = {
+    "asgi": ("-m", "uvicorn", "{app}", "--app-dir", "{here}", "--port", "{port}", "--loop", "uvloop", "--http", "httptools", "--no-access-log",
+             "--log-level", "warning"),
+    "wsgi": ("-m", "gunicorn", "{app}", "--chdir", "{here}", "-b", "127.0.0.1:{port}", "-k", "gthread", "--workers", "1", "--threads", "4",
+             "--keep-alive", "60", "--log-level", "warning"),
+}  # fmt: skip
+
+
+class Server:
+    """A server process and its workers, ended by its handle."""
+
+    def __init__(self, kind: str, app: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        command = [sys.executable, *(part.format(app=f"subjects:{app}", here=_HERE, port=port) for part in _SERVERS[kind])]
+        environ = {**os.environ, "PYTHONPATH": f"{_HERE.parent}{os.pathsep}{_HERE}"}
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the server
+        self._child = subprocess.Popen(
+            command,
+            env=environ,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=pinned(SERVER_CORE),  # noqa: PLW1509  # no threads run here
+        )
+        self._wait(port)
+
+    def _wait(self, port: int) -> None:
+        until = time.monotonic() + 30
+        while self._child.poll() is None and time.monotonic() < until:
+            with suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                return
+            time.sleep(0.05)
+        self._log.seek(0)
+        raise RuntimeError(f"{self._child.args}: does not start\n{self._log.read().decode(errors='replace')}")
+
+    def cpu(self) -> float:
+        """Seconds that the processes of this server have spent on a CPU, as the scheduler counts them."""
+        spent = 0
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                if int(status.read_text().rpartition(")")[2].split()[3]) == self._child.pid:  # its session
+                    spent += sum(int(task.read_text().split()[0]) for task in status.parent.glob("task/*/schedstat"))
+        return spent / 1e9
+
+    def end(self) -> None:
+        self._child.terminate()
+        try:
+            self._child.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._child.pid, signal.SIGKILL)
+            self._child.wait()
+        self._log.close()
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is asked of which server. The first of a series is what the others are held against."""
+
+    name: str
+    app: str
+    cookies: Sequence[str] = ()
+    path: str = "/"
+    at_least: float | None = None
+
+
+ASGI = (
+    Subject("bare", "asgi_bare", [subjects.starlette_cookie()]),
+    Subject("oidc_middleware, cookie seen before", "asgi_ours", subjects.our_cookies(subjects.asgi_ours), at_least=0.95),
+    Subject("oidc_middleware, cookie new to the process", "asgi_ours", subjects.our_cookies(subjects.asgi_ours, subjects.MANY), at_least=0.90),
+    Subject("oidc_middleware, public path, no session", "asgi_ours", (), "/public", at_least=0.97),
+    Subject("oidc_middleware, redirect to the provider", "asgi_ours", (), at_least=0.90),
+    Subject("Starlette SessionMiddleware and a check", "asgi_session", [subjects.starlette_cookie()]),
+)
+WSGI = (
+    Subject("bare", "wsgi_bare", [subjects.flask_cookie()]),
+    Subject("oidc_middleware, cookie seen before", "wsgi_ours", subjects.our_cookies(subjects.wsgi_ours), at_least=0.95),
+    Subject("oidc_middleware, cookie new to the process", "wsgi_ours", subjects.our_cookies(subjects.wsgi_ours, subjects.MANY)),
+    Subject("Flask's session and a check", "wsgi_session", [subjects.flask_cookie()]),
+)
+
+
+@contextmanager
+def servers(kind: str, series: Sequence[Subject]) -> Iterator[dict[str, Server]]:
+    """One server for each application of *series*."""
+    with ExitStack() as stack:
+        running = {}
+        for app in dict.fromkeys(subject.app for subject in series):
+            running[app] = Server(kind, app)
+            stack.callback(running[app].end)
+        yield running
+
+
+def measure(kind: str, series: Sequence[Subject], seconds: float, number: int) -> list[Figure]:
+    """Ratios to the first of *series*, and CPU per request on top of its."""
+    rates: dict[str, list[float]] = {subject.name: [] for subject in series}
+    costs: dict[str, list[float]] = {subject.name: [] for subject in series}
+    with servers(kind, series) as running, tempfile.TemporaryDirectory() as folder:
+        for turn in range(number + 1):  # the first is for warming up
+            for subject in series:
+                server = running[subject.app]
+                before = server.cpu()
+                rate, count = load(server.url + subject.path, seconds, subject.cookies, subjects.HEADERS, Path(folder), LOAD_CORE)
+                if turn:
+                    rates[subject.name].append(rate)
+                    costs[subject.name].append(1e6 * (server.cpu() - before) / count)
+    return list(_figures(series, rates, costs))
+
+
+def _figures(series: Sequence[Subject], rates: dict[str, list[float]], costs: dict[str, list[float]]) -> Iterator[Figure]:
+    """Two ratios for each subject. With its one core full, a server's requests per second are one over its CPU time per request; on a machine that
+    others use too, only the CPU time is worth holding against a target.
+    """
+    bare = series[0].name
+    yield Figure("bare, requests per second", "1/s", tuple(rates[bare]))
+    yield Figure("bare, CPU per request", "us", tuple(costs[bare]))
+    for subject in series[1:]:
+        by_rate = tuple(mine / base for mine, base in zip(rates[subject.name], rates[bare], strict=True))
+        by_cost = tuple(base / mine for mine, base in zip(costs[subject.name], costs[bare], strict=True))
+        yield Figure(f"{subject.name}, by CPU", "ratio", by_cost, at_least=subject.at_least)
+        yield Figure("  by requests per second", "ratio", by_rate)
+        yield Figure("  CPU on top of bare", "us", tuple(mine - base for mine, base in zip(costs[subject.name], costs[bare], strict=True)))
