@@ -131,7 +131,7 @@ def _sign_in_page(
     form = form or {}
     return waiting_page(
         state,
-        Pending("sign-in", browser.name, info),
+        Pending("sign-in", browser.name, info, first_visit=browser.is_new),
         "sign_in.html",
         ticket=ticket,
         status=400 if problem else 200,

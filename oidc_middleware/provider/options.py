@@ -59,12 +59,16 @@ class Options:
 
 @dataclass(slots=True)
 class Pending:
-    """A page that waits for somebody: an authorization request or a sign-out, and the browser it was shown to."""
+    """A page that waits for somebody: an authorization request or a sign-out, and the browser it was shown to.
+
+    ``first_visit``: that browser brought no name yet. When it opens several pages at once, each answer names it anew, and only the last name stays.
+    """
 
     kind: str
     browser: str = field(repr=False)
     info: RequestInfo = field(repr=False)
     session: Session | None = field(default=None, repr=False)  # whose consent or sign-out is asked for
+    first_visit: bool = False
 
 
 class State:

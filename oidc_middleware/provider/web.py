@@ -95,11 +95,17 @@ class Browser:
         self._cookies = [item.strip(" \t").partition("=") for line in request.headers.getlist("cookie") for item in line.split(";")]
         self._handle = self._only(self._session_cookie)
         self._new_name = ""
+        self._from_our_page = request.headers.get("sec-fetch-site") == "same-origin"
 
     @property
     def session(self) -> Session | None:
         session = self._state.sessions.get(self._handle)
         return None if session is None or session.ended else session
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it brought no name."""
+        return self._only(self._name_cookie) is None
 
     @property
     def name(self) -> str:
@@ -126,9 +132,15 @@ class Browser:
         pending = self._state.pending.get(ticket)
         if pending is not None and pending.info["client_id"] not in (None, *self._state.clients):
             raise FatalRequest("invalid_client", "There is no client with this client_id any more.")
-        if pending is None or pending.kind != kind or not hmac.compare_digest(pending.browser, self._only(self._name_cookie) or ""):
+        if pending is None or pending.kind != kind or not self._was_shown(pending):
             raise FatalRequest("page_expired", _EXPIRED)
         return pending
+
+    def _was_shown(self, pending: Pending) -> bool:
+        """Whether this browser saw the page. A first visit with several tabs is known by its answer coming from our own page instead."""
+        if hmac.compare_digest(pending.browser, self._only(self._name_cookie) or ""):
+            return True
+        return pending.first_visit and not self.is_new and self._from_our_page
 
     def answered(self, form: Mapping[str, str], response: Response) -> Response:
         """The page is done with; *response* goes out with this browser's cookies."""

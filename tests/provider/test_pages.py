@@ -15,6 +15,18 @@ class TestPages:
         assert victim.post("/sign-in", data={"ticket": read.ticket(page), "user": "ada"}).status_code == 400
         assert "code" in read.answer(desk.choose(page))
 
+    def test_tabs_that_a_new_browser_opens_at_once_can_all_be_answered(self, desk, read):
+        """None of them brings a cookie, each is given another name, and the last one stays."""
+        tabs = [desk.new_browser().get("/authorize", params=desk.parameters(state=f"tab-{number}")) for number in range(3)]
+        desk.browser.cookies = tabs[2].cookies
+        form = {"user": "ada"}
+        for site in ("cross-site", "same-site", "none"):
+            refused = desk.browser.post("/sign-in", data={"ticket": read.ticket(tabs[0]), **form}, headers={"sec-fetch-site": site})
+            assert refused.status_code == 400, "whoever answers from elsewhere is not the one who saw the page"
+        for number in (1, 0, 2):
+            answer = desk.browser.post("/sign-in", data={"ticket": read.ticket(tabs[number]), **form}, headers={"sec-fetch-site": "same-origin"})
+            assert read.answer(answer)["state"] == f"tab-{number}"
+
     def test_counts_once(self, desk):
         page = desk.authorize()
         assert desk.choose(page).status_code == 303
