@@ -1,6 +1,7 @@
 """Catalogue 1.2, ST: state and login CSRF. Every refusal is judged by the oracle of :class:`~tests.catalogue.helpers.Stage`."""
 
 from collections import Counter
+from functools import partial
 from itertools import pairwise
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -157,7 +158,8 @@ def test_st_07(stage, late):
         tokens = stage.count("token")
         answer = stage.provider.respond(location)
         subject = whoever if late < 3_000 else None  # idle for an hour by then
-        _, retry = stage.assert_refused(lambda: browser.deliver(answer), browser, code="transaction_expired", status=400, subject=subject)  # noqa: B023
+        step = partial(browser.deliver, answer)
+        _, retry = stage.assert_refused(step, browser, code="transaction_expired", status=400, subject=subject)
         assert stage.count("token") == tokens
         assert landed(browser.login(retry)) == DEEP_LINK
 
