@@ -81,6 +81,21 @@ def test_ck_01_parts_of_different_sessions(stage):
     assert [who(stage, header_of(cookies)) for cookies in (ada, bob, later)] == ["ada", "bob", "ada"]
 
 
+@pytest.mark.row("CK-01")
+def test_ck_01_the_number_of_parts_counts(stage):
+    """The same sealed text, cut at other places, into more parts or into none: only as it was written."""
+    cookies = session_for(stage, "ada", 70)
+    first, second = cookies
+    text = cookies[first].partition("~")[2] + cookies[second]
+    for cut in (1, 1_000, len(text) - 1):
+        assert who(stage, header_of({first: f"3~{text[:cut]}", second: text[cut:-500], f"{first}.2": text[-500:]})) is None
+    assert who(stage, header_of({first: text})) is None
+    assert who(stage, header_of({first: f"1~{text}"})) is None
+    single = session_for(stage, "bob")[first]
+    assert who(stage, header_of({first: f"2~{single[:100]}", second: single[100:]})) is None
+    assert (who(stage, header_of(cookies)), who(stage, header_of({first: single}))) == ("ada", "bob")
+
+
 @pytest.mark.row("CK-02", "CK-16")
 def test_ck_02(stage):
     """A cookie that another worker's key made is nobody's here, and stays where it is: the rotation may simply not have arrived."""

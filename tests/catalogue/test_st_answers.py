@@ -164,30 +164,29 @@ def test_st_16(stage):
         stage.assert_nothing_leaked()
 
 
+HOSTILE_PARAMETERS = [
+    {"prompt": "none"},
+    {"prompt": "login none"},
+    {"redirect_uri": f"{EVIL}/cb", "client_id": "evil", "response_type": "token", "response_mode": "fragment"},
+    {"state": "evil", "nonce": "evil", "code_challenge": "evil", "code_challenge_method": "plain", "code_verifier": "evil"},
+    {"scope": "openid offline_access admin", "claims": "{}", "request": "x", "request_uri": EVIL, "resource": EVIL, "id_token_hint": "x"},
+    {"max_age": "0", "acr_values": "weak", "login_hint": "root", "display": "popup", "iss": EVIL},
+]
+
+
 @pytest.mark.row("ST-17", "ST-18")
-@pytest.mark.parametrize(
-    "hostile",
-    [
-        {"prompt": "none"},
-        {"prompt": "login none"},
-        {"redirect_uri": f"{EVIL}/cb", "client_id": "evil", "response_type": "token", "response_mode": "fragment"},
-        {"state": "evil", "nonce": "evil", "code_challenge": "evil", "code_challenge_method": "plain", "code_verifier": "evil"},
-        {"scope": "openid offline_access admin", "claims": "{}", "request": "x", "request_uri": EVIL, "resource": EVIL, "id_token_hint": "x"},
-        {"max_age": "0", "acr_values": "weak", "login_hint": "root", "display": "popup", "iss": EVIL},
-    ],
-)
+@pytest.mark.parametrize("hostile", HOSTILE_PARAMETERS)
 def test_st_17_and_18(stage, hostile):
     """A link starts a login and chooses nothing about it; what the operator configured stays."""
     stage.restart(authorize_params={"prompt": "consent", "acr_values": "strong", "audience": "api"})
     plain = asked(stage.browser().start_login("/oidc/login"))
-    for path in ("/oidc/login", "/any/page"):
-        parameters = asked(stage.browser().start_login(f"{path}?{urlencode(hostile)}", initiator=EVIL))
-        assert set(parameters) == set(plain)
+    initiate = {**hostile, "iss": stage.provider.issuer, "login_hint": "ada"}  # these two it may name
+    for path, query in (("/oidc/login", hostile), ("/any/page", hostile), ("/oidc/initiate", initiate)):
+        parameters = asked(stage.browser().start_login(f"{path}?{urlencode(query)}", initiator=EVIL))
+        assert parameters.pop("login_hint", None) == ("ada" if query is initiate else None)
         fresh = {"state", "nonce", "code_challenge"}
-        assert {name: value for name, value in parameters.items() if name not in fresh} == {
-            name: value for name, value in plain.items() if name not in fresh
-        }
-        assert all(parameters[name] not in hostile.values() for name in fresh)
+        assert {**parameters, **{name: plain[name] for name in fresh}} == plain
+        assert all(parameters[name] not in (plain[name], *hostile.values()) for name in fresh)
     assert plain["redirect_uri"] == f"{BASE_URL}/oidc/callback"
     assert (plain["prompt"], plain["acr_values"], plain["audience"]) == ("consent", "strong", "api")
 
