@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from oidc_middleware.pages.wording import headline_for, hint_for, tone_for
+from oidc_middleware.pages.wording import headline_for, hint_for, mends, tone_for
 
 if TYPE_CHECKING:
     import jinja2
@@ -40,19 +40,20 @@ class Page(NamedTuple):
 def render_error(*, code: str, status: int, public: str, title: str, correlation_id: str, retry_url: str | None, home_url: str | None) -> Page:
     """Something did not work. *public* is the fixed sentence of the error, *code* its stable name, *correlation_id* finds the log line.
 
-    *retry_url* starts the sign-in again, *home_url* leads to the application; either may be ``None``. *title* names the application and may
-    be empty.
+    *retry_url* starts the sign-in again (it is left out where that would not help), *home_url* leads to the application; either may be
+    ``None``. *title* names the application and may be empty.
     """
+    retry = _link(retry_url) if mends(code) else None
     return _page(
         "error.html",
         title=title,
         tone=tone_for(status),
         headline=headline_for(code, status),
         public=public,
-        hint=hint_for(code, status, can_retry=_link(retry_url) is not None),
+        hint=hint_for(code, status, retry),
         code=_text(code),
         correlation_id=_text(correlation_id),
-        retry_url=_link(retry_url),
+        retry_url=retry,
         home_url=_link(home_url),
     )
 

@@ -16,6 +16,7 @@ import pytest
 from oidc_middleware import pages
 from oidc_middleware.errors import CODES
 from oidc_middleware.pages import Page
+from oidc_middleware.pages.wording import mends
 
 PLAIN: dict[str, tuple[Callable[..., Page], dict[str, Any]]] = {
     "error": (
@@ -135,7 +136,30 @@ def test_the_error_page_shows_sentence_code_and_reference(code: str) -> None:
     assert public in outline.text
     assert code in outline.text
     assert "c0ffee" in outline.text
-    assert outline.attributes("href") == ["/oidc/login?return_to=/a", "/"]
+    assert outline.attributes("href") == (["/oidc/login?return_to=/a", "/"] if mends(code) else ["/"])
+
+
+def test_signing_in_again_is_offered_only_where_it_helps() -> None:
+    for code in ("not_found", "method_not_allowed", "cross_site_request"):
+        text = Outline(render("error", code=code, status=400, public=CODES[code][1])).text
+        assert "Sign in again" not in text
+        assert "start again" not in text
+        assert "Go to the application" in text
+    assert "Sign in again" in Outline(render("error")).text
+
+
+def test_the_page_that_was_asked_for_is_promised_only_when_it_is_known() -> None:
+    assert "the page you asked for" in Outline(render("error")).text
+    unknown = Outline(render("error", retry_url="/oidc/login")).text
+    assert "start again" in unknown
+    assert "the page you asked for" not in unknown
+
+
+@pytest.mark.row("AZ-05")
+def test_the_page_without_access_says_whom_to_ask() -> None:
+    text = Outline(render("denied")).text
+    assert "No rule admits this account. If you need access, ask whoever runs this application, and pass on the reference below." in text
+    assert "reference" not in Outline(render("denied", correlation_id="")).text.lower()
 
 
 @pytest.mark.row("CK-05")

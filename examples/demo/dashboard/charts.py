@@ -31,7 +31,7 @@ def area(chart: Chart) -> Markup:
     grid = Markup("").join(Markup('<line x1="0" x2="100" y1="{0:.2f}" y2="{0:.2f}"/>').format(100 - 100 * tick / top) for tick in ticks)
     labels = Markup("").join(Markup('<span style="bottom:{:.2f}%">{:g}</span>').format(100 * tick / top, tick) for tick in ticks)
     quarters = [chart.dates[round(index * (len(chart.dates) - 1) / 4)] for index in range(5)]
-    dates = Markup("").join(Markup("<span>{:%d %b}</span>").format(day) for day in quarters)
+    dates = Markup("").join(Markup("<span>{} {:%b}</span>").format(day.day, day) for day in quarters)
     summary = f"{chart.title}, {len(chart.values)} weeks: from {chart.values[0]:.0f} {chart.unit} to {chart.values[-1]:.0f} {chart.unit}"
     return Markup(
         '<div class="area" role="img" aria-label="{summary}"><div class="scale" aria-hidden="true">{labels}</div><div class="plot">'

@@ -27,7 +27,9 @@ def _templates() -> jinja2.Environment:
 
 def render(dashboard: Dashboard, user: User, *, mount: str = "") -> str:
     """The page as HTML. *mount* is where the application is mounted; all its addresses start there."""
-    claims = {name: _plain(value) for name, value in user.claims.items()}
+    first = ("iss", "sub", "name", "email")  # who it is, and who says so
+    names = sorted(user.claims, key=lambda name: first.index(name) if name in first else len(first))
+    claims = {name: _plain(user.claims[name]) for name in names}
     return (
         _templates()
         .get_template("dashboard.html")
