@@ -59,6 +59,12 @@ class Program:
     def running(self) -> bool:
         return self._child.poll() is None
 
+    @property
+    def workers(self) -> list[int]:
+        """The process ids of its children."""
+        children = Path(f"/proc/{self._child.pid}/task/{self._child.pid}/children").read_text().split()
+        return [int(pid) for pid in children if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
     def wait_for(self, url: str, seconds: float = 30) -> None:
         """Until *url* answers anything. ``AssertionError`` with the log, if the program ends or stays silent."""
         until = time.monotonic() + seconds
@@ -94,11 +100,11 @@ SERVERS = ASGI_SERVERS + WSGI_SERVERS
 
 
 @contextlib.contextmanager
-def app_server(server: str, port: int, environ: Mapping[str, str]) -> Iterator[Program]:
-    """The dashboard behind *server*, ready on *port*."""
+def app_server(server: str, port: int, environ: Mapping[str, str], *more: str) -> Iterator[Program]:
+    """The dashboard behind *server*, ready on *port*. *more* arguments override those above."""
     app = "starlette_dashboard" if server in ASGI_SERVERS else "flask_dashboard"
     apps = HERE / "apps"
-    command = [part.format(app=app, apps=apps, port=port) for part in _SERVERS[server]]
+    command = [*(part.format(app=app, apps=apps, port=port) for part in _SERVERS[server]), *more]
     with Program([sys.executable, *command], {"PYTHONPATH": f"{ROOT}{os.pathsep}{apps}", **environ}) as program:
         program.wait_for(f"http://127.0.0.1:{port}/health")
         yield program
