@@ -7,6 +7,7 @@ import pytest
 from oidc_middleware import asgi
 from oidc_middleware.testing import REMOVE, Sent, run_async
 from tests.catalogue.helpers import BASE_URL, assert_strict, codes_on, landed, login_url, quoted
+from tests.catalogue.helpers_redirects import links_on
 from tests.conformance.party import DEEP_LINK
 
 FORM = "application/x-www-form-urlencoded"
@@ -25,32 +26,47 @@ def asked(location):
     return {name: value for name, (value,) in parameters.items()}
 
 
-@pytest.mark.row("ST-13")
-@pytest.mark.parametrize(
-    ("body", "content_type", "status"),
-    [
-        ("code={code}&state={state}", "text/plain", 415),
-        ("code={code}&state={state}", "multipart/form-data; boundary=x", 415),
-        ('{{"code":"{code}","state":"{state}"}}', "application/json", 415),
-        ("code={code}&state={state}", "", 415),
-        ("code={code}&state={state}&x=" + "x" * 65_536, FORM, 413),
-        ("code={code}&state={state}&x=" + "x" * 1_048_577, FORM, 413),
-        ("code={code}&state={state}&x=%", FORM, 400),
-        ("code={code}&state={state}&x=%zz", FORM, 400),
-        ("code={code}&state={state}&x=%ff", FORM, 400),
-        ("code={code}&state={state}&x=\x00", FORM, 400),
-        ("&".join(f"p{number}=1" for number in range(60)) + "&code={code}&state={state}", FORM, 400),
-    ],
-)
-def test_st_13(stage, body, content_type, status):
-    stage.restart(response_mode="form_post")
-    code = {415: "body_unsupported", 413: "body_too_large", 400: "malformed_parameter"}[status]
+def posting(stage, body, content_type=FORM):
+    """An attack: the provider's answer to the login, posted as *body*, a template for its code and state."""
 
     def attack(browser, location):
         answer = {name: values[0] for name, values in parse_qs(stage.provider.respond(location).form).items()}
         return browser.post_form("/oidc/callback", body.format(**answer), initiator=stage.provider.issuer, headers={"content-type": content_type})
 
-    stage.refuses_attack(attack, code=code, status=status)
+    return attack
+
+
+@pytest.mark.row("ST-13")
+@pytest.mark.parametrize("body", ["{0}&x=%", "{0}&x=%zz", "{0}&x=%ff", "{0}&x=\x00", "&".join(f"p{number}=1" for number in range(60)) + "&{0}"])
+def test_st_13(stage, body):
+    stage.restart(response_mode="form_post")
+    stage.refuses_attack(posting(stage, body.format("code={code}&state={state}")), code="malformed_parameter")
+
+
+@pytest.mark.row("ST-13")
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "code"),
+    [
+        ("code={code}&state={state}", "text/plain", 415, "body_unsupported"),
+        ("code={code}&state={state}", "multipart/form-data; boundary=x", 415, "body_unsupported"),
+        ('{{"code":"{code}","state":"{state}"}}', "application/json", 415, "body_unsupported"),
+        ("code={code}&state={state}", "", 415, "body_unsupported"),
+        ("code={code}&state={state}&x=" + "x" * 65_536, FORM, 413, "body_too_large"),
+        ("code={code}&state={state}&x=" + "x" * 1_048_577, FORM, 413, "body_too_large"),
+    ],
+)
+def test_st_13_a_body_of_another_kind_or_size(stage, body, content_type, status, code):
+    """Not read at all, so nothing of it counts: the login it names stays usable, and so does everything else."""
+    stage.restart(response_mode="form_post")
+    for browser, subject in stage.both_visitors():
+        location, tokens = browser.start_login(login_url("/target")), stage.count("token")
+        page = posting(stage, body, content_type)(browser, location)
+        assert (page.status, codes_on(page), page.all("set-cookie")) == (status, [code], [])
+        assert_strict(page)
+        assert all(link.startswith("/") for link in links_on(page.body))
+        assert (stage.who(browser), stage.count("token")) == (subject, tokens)
+        assert landed(browser.finish_login(location)) == "/target"
+        stage.assert_nothing_leaked(page)
 
 
 @pytest.mark.row("ST-13")
