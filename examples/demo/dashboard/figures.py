@@ -156,7 +156,7 @@ def operations(service: str = "", weeks: int = 26) -> Dashboard:
     releases = [
         ("checkout 4.12.0", "checkout", "Mon 09:14", "3 m 41 s", "Live"),
         ("search 2.30.1", "search", "Mon 08:02", "5 m 10 s", "Live"),
-        ("images 1.9.4", "images", "Sun 21:37", "2 m 55 s", "Rolled back"),
+        ("images 1.9.4", "images", "Sun 21:37", "2 m 55 s", "Reverted"),
         ("accounts 7.1.0", "accounts", "Fri 16:20", "4 m 02 s", "Live"),
         ("search 2.30.0", "search", "Fri 11:45", "5 m 33 s", "Replaced"),
         ("checkout 4.11.8", "checkout", "Thu 15:09", "3 m 38 s", "Replaced"),
@@ -184,6 +184,6 @@ def operations(service: str = "", weeks: int = 26) -> Dashboard:
             ("Release", "Service", "When", "Took", "Status"),
             [row for row in releases if not service or row[1] == service],
             frozenset({3}),
-            {"Live": "good", "Rolled back": "warn", "Replaced": "calm"},
+            {"Live": "good", "Reverted": "warn", "Replaced": "calm"},
         ),
     )
