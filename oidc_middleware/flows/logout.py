@@ -72,12 +72,18 @@ def form_origins() -> tuple[str, ...]:
 def _sign_out(request: Request, rp: RelyingParty, site: Site, session: Session | None, wish: str | None) -> Flow[Respond]:
     present = site.sessions.read(request.cookie, request.now).present
     cleared = (*site.sessions.clear(present), site.rounds.clear())
-    return_to = site.return_path(wish) if wish else None
+    return_to = _wished(site, wish)
     if session is None:
         return redirect(return_to or site.url("signed-out"), status=303, set_cookies=cleared)
     yield Report("logout.local")
     location = yield from _provider_logout(rp, site, session, return_to)
     return redirect(location or return_to or site.url("signed-out"), status=303, set_cookies=cleared)
+
+
+def _wished(site: Site, wish: str | None) -> str | None:
+    """The wished return path; none where it is refused, for the landing page would sign in again by itself (catalogue LO-11)."""
+    path = site.return_path(wish)
+    return path if path == wish else None
 
 
 def _provider_logout(rp: RelyingParty, site: Site, session: Session, return_to: str | None) -> Flow[str | None]:

@@ -11,7 +11,8 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -36,6 +37,11 @@ CONNECT: Final = 3.0
 MAX_CONCURRENT: Final = 20
 
 
+#: The calls that come after the code was spent: failing them would cost the user the login.
+_FINISHING: Final = frozenset({"jwks", "userinfo"})
+_LOOK_SECONDS: Final = 0.02
+
+
 class PerProcess(dict[int, State]):
     """A value for this process, made at first use. A forked child makes its own and leaves the parent's sockets and threads alone (F-PR-06)."""
 
@@ -49,17 +55,38 @@ class PerProcess(dict[int, State]):
 
 
 class _Slots:
-    """Counts calls under way, without waiting: who comes too late is told so at once."""
+    """Counts calls under way. Who comes too late with something new is told so at once. Who comes to finish a login, whose code is spent, waits."""
 
     def __init__(self, limit: int) -> None:
-        self._free = threading.BoundedSemaphore(limit)
+        self._beginning = threading.BoundedSemaphore(limit)
+        self._finishing = threading.BoundedSemaphore(limit)
 
-    def take(self, request: HttpRequest) -> None:
-        if not self._free.acquire(blocking=False):
+    @contextmanager
+    def taken(self, request: HttpRequest, patience: float) -> Iterator[None]:
+        """For threads. *patience*: seconds to wait at most when finishing."""
+        slots = self._of(request)
+        if not slots.acquire(timeout=patience if slots is self._finishing else 0):
             raise busy(request)
+        try:
+            yield
+        finally:
+            slots.release()
 
-    def give_back(self) -> None:
-        self._free.release()
+    @asynccontextmanager
+    async def ataken(self, request: HttpRequest, patience: float) -> AsyncIterator[None]:
+        """For coroutines of any event loop, hence no waiting queue of one loop, but a look now and then."""
+        slots, until = self._of(request), time.monotonic() + patience
+        while not slots.acquire(blocking=False):
+            if slots is self._beginning or time.monotonic() >= until:
+                raise busy(request)
+            await anyio.sleep(_LOOK_SECONDS)
+        try:
+            yield
+        finally:
+            slots.release()
+
+    def _of(self, request: HttpRequest) -> threading.BoundedSemaphore:
+        return self._finishing if request.purpose in _FINISHING else self._beginning
 
 
 class _Process:
@@ -152,12 +179,8 @@ class AsyncHttp:
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """The complete answer. Errors: ``Unavailable`` (``provider_unreachable``, ``provider_timeout``, ``provider_busy``), ``ProviderError``."""
-        slots = self._process.get_own().slots
-        slots.take(request)
-        try:
+        async with self._process.get_own().slots.ataken(request, self._deadline):
             return await self._in_time(request)
-        finally:
-            slots.give_back()
 
     async def _in_time(self, request: HttpRequest) -> HttpResponse:
         progress = Progress()
@@ -236,12 +259,8 @@ class SyncHttp:
         """The complete answer. Errors as :meth:`AsyncHttp.send`."""
         if self._direct is None:
             return _BACKGROUND.get_own().call(self._http.send(request))
-        slots = self._slots.get_own()
-        slots.take(request)
-        try:
+        with self._slots.get_own().taken(request, self._deadline):
             return _call_sync(self._direct, request, self._limits, self._deadline)
-        finally:
-            slots.give_back()
 
 
 class _Background:

@@ -201,3 +201,11 @@ def test_the_session_endpoint_tells_a_front_end_who_is_there(stage, browser):
     assert_strict(page)
     nobody = stage.browser().fetch("/oidc/session")
     assert (nobody.status, nobody.json()["login_url"]) == (401, f"{BASE_URL}/oidc/login")
+
+
+@pytest.mark.row("LO-11", "RD-19")
+def test_a_refused_return_path_ends_on_the_page_that_says_so(stage, browser):
+    """Not on the landing page: that one is protected, and would sign in again without a click."""
+    page = browser.post_form("/oidc/logout", {"return_to": "https://evil.example"})
+    assert page.url.partition("?")[0] == f"{BASE_URL}/oidc/signed-out"
+    assert stage.who(browser) is None
