@@ -1,8 +1,8 @@
 """A browser for tests: real cookie rules, redirects between app and provider, the Fetch Metadata headers that Chromium sends; no sockets.
 
-    browser = Browser(app, base_url="https://app.example.com", provider=provider, clock=clock)
-    page = browser.navigate("/reports?year=2026")          # through the provider and back
-    assert page.status == 200 and page.url.endswith("/reports?year=2026")
+browser = Browser(app, base_url="https://app.example.com", provider=provider, clock=clock)
+page = browser.navigate("/reports?year=2026")          # through the provider and back
+assert page.status == 200 and page.url.endswith("/reports?year=2026")
 """
 
 from __future__ import annotations

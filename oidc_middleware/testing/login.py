@@ -1,7 +1,7 @@
 """Signing a test client in without a provider: the session cookie that a login would have set, made with the middleware's own keys.
 
-    client = TestClient(app)                    # Starlette, FastAPI; or flask_app.test_client(), httpx.Client, a Browser
-    login_as(client, app, "ada", email="ada@example.com", groups=["admins"])
+client = TestClient(app)                    # Starlette, FastAPI; or flask_app.test_client(), httpx.Client, a Browser
+login_as(client, app, "ada", email="ada@example.com", groups=["admins"])
 """
 
 from __future__ import annotations
