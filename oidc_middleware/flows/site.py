@@ -46,6 +46,7 @@ class Site:
         keyring = Keyring(settings.secret_keys, context=f"{settings.issuer}\n{settings.client_id}\n{mount}")
         names = CookieNames(cookie_label(settings.client_id, mount), self.secure)
         lifetimes = Lifetimes(settings.session_lifetime, settings.idle_timeout, settings.leeway)
+        cross_site = settings.response_mode == "form_post"  # a form post comes from the provider's site
         self.keyring = keyring
         self.lifetimes = lifetimes
         self.sessions = SessionCookies(names, keyring, lifetimes)
@@ -55,9 +56,9 @@ class Site:
             settings.login_timeout,
             settings.leeway,
             landing=self.landing,
-            cross_site=settings.response_mode == "form_post",  # a form post comes from the provider's site
+            cross_site=cross_site,
         )
-        self.rounds = Rounds(names, keyring)
+        self.rounds = Rounds(names, keyring, cross_site=cross_site)
         self.csrf = CsrfTokens(keyring)
 
     def url(self, endpoint: str) -> str:

@@ -20,12 +20,17 @@ LIMIT: Final = 3
 
 
 class Rounds:
-    """Reads and writes the cookie of the loop guard."""
+    """Reads and writes the cookie of the loop guard.
 
-    def __init__(self, names: CookieNames, keyring: Keyring) -> None:
+    *cross_site*: the callback, where logins are counted, is a form post from the provider's page, so the cookie must come along from there
+    (``SameSite=None``), or every login would look like the first.
+    """
+
+    def __init__(self, names: CookieNames, keyring: Keyring, *, cross_site: bool = False) -> None:
         self._name = names.rounds
         self._secure = names.secure
         self._keyring = keyring
+        self._same_site = "None" if cross_site else "Lax"
 
     def count(self, cookie_header: str, now: float) -> int:
         """How many logins were completed within the last :data:`WINDOW` seconds. What cannot be read counts as none."""
@@ -34,11 +39,12 @@ class Rounds:
     def add(self, cookie_header: str, now: float, entropy: bytes) -> str:
         """The ``Set-Cookie`` value that counts one more login, completed at *now*. *entropy*: 12 random bytes."""
         times = [*self._times(cookie_header, now), int(now)][-LIMIT:]
-        return set_cookie(self._name, self._keyring.seal("rounds", dump([times]), entropy), max_age=WINDOW, secure=self._secure)
+        value = self._keyring.seal("rounds", dump([times]), entropy)
+        return set_cookie(self._name, value, max_age=WINDOW, secure=self._secure, same_site=self._same_site)
 
     def clear(self) -> str:
         """The ``Set-Cookie`` value that starts counting anew: somebody asked for a login on purpose, or signed out."""
-        return delete_cookie(self._name, secure=self._secure)
+        return delete_cookie(self._name, secure=self._secure, same_site=self._same_site)
 
     def _times(self, cookie_header: str, now: float) -> list[float]:
         values = find(cookie_header, self._name)

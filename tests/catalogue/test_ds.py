@@ -5,7 +5,7 @@ import time
 import pytest
 
 from oidc_middleware.testing import Sent, run_async
-from tests.catalogue.helpers import BASE_URL, landed
+from tests.catalogue.helpers import BASE_URL, codes_on, landed
 from tests.catalogue.probe import probe, send
 
 
@@ -84,6 +84,20 @@ def test_ds_07_a_session_that_does_not_stick_ends_in_a_page_and_not_in_a_loop(st
     assert landed(browser.finish_login(again.location)) == "/report"
     other = stage.browser()
     assert landed(other.login("/report")) == "/report", "nobody else is affected"
+
+
+@pytest.mark.row("DS-07")
+def test_ds_07_a_form_post_from_the_provider_is_counted_as_well(stage):
+    """The callback is a cross-site POST then: without a cookie that comes along, each login would be the first."""
+    stage.restart(response_mode="form_post")
+    browser = stage.browser()
+    keep = browser.cookies._store
+    browser.cookies._store = lambda cookie, now: None if cookie.name.startswith(stage.session_name) else keep(cookie, now)
+    page = browser.navigate("/report")
+    assert (page.status, codes_on(page), stage.count("token")) == (400, ["login_loop"], 3)
+    browser.cookies._store = keep
+    again = browser.navigate("/oidc/login?return_to=/report", follow=False)
+    assert landed(browser.finish_login(again.location)) == "/report", "whoever clicks may try again"
 
 
 @pytest.mark.row("DS-08", "LG-02")
