@@ -96,7 +96,12 @@ def _touched(request: Request, site: Site, session: Session, user: User, present
     """The idle time is counted from a request now and then, not from each: a cookie on every answer would cost all of them (performance)."""
     entropy: bytes = yield Random(12)
     touched = site.lifetimes.touched(session, request.now)
-    return PassThrough(user, site.sessions.write(touched, request.now, entropy, present))
+    try:
+        return PassThrough(user, site.sessions.write(touched, request.now, entropy, present))
+    except LoginError as error:
+        # Written when more was allowed, by another version of us: it is good until its idle limit, and no reason to turn anybody away.
+        yield Report("session.not_prolonged", logging.WARNING, code=error.code, detail=error.detail)
+        return PassThrough(user)
 
 
 def _without_session(request: Request, rp: RelyingParty, site: Site, read: SessionRead) -> Flow[Respond]:

@@ -118,8 +118,11 @@ class Lifetimes:
         return now - session.seen >= self.idle_timeout / 4
 
     def touched(self, session: Session, now: float) -> Session:
-        """The session, used now. A clock that is behind does not turn time back."""
-        return replace(session, seen=max(session.seen, now))
+        """The session, used now. A clock that is behind does not turn time back.
+
+        Whole seconds: a fraction could take more digits than the time that stood there, and a session that just fitted would not fit any more.
+        """
+        return replace(session, seen=max(session.seen, float(int(now))))
 
     def remaining(self, session: Session, now: float) -> float:
         """Seconds until the session ends if nobody uses it; never negative."""

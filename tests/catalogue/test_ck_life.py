@@ -74,6 +74,41 @@ def test_ck_05_an_existing_session_survives_a_login_that_is_too_large(stage):
     stage.assert_refused(lambda: browser.finish_login(location), browser, code="session_too_large", status=400, subject=stage.provider.user["sub"])
 
 
+@pytest.mark.row("CK-05", "CK-04")
+def test_ck_05_what_fitted_at_the_login_fits_for_as_long_as_it_is_used(stage):
+    """The time of the last use is part of the session: with more digits it would take more room than there was."""
+    stage.provider.claims_in_id_token = True
+    fitted = 0
+    for length in range(3_800, 3_840):
+        stage.clock.set(1_800_000_000.0)
+        stage.restart(session_claims=["blob"])
+        stage.provider.claims_in_id_token = True
+        stage.provider.user["blob"] = "x" * length
+        browser = stage.browser()
+        if browser.login(login_url("/")).status != 200:
+            break
+        fitted += 1
+        before = stage.session_of(browser)
+        stage.clock.advance(1_800.123456)
+        assert browser.fetch("/api").status == 200
+        assert stage.session_of(browser).keys() == before.keys()
+        assert stage.session_of(browser) != before, "it was prolonged"
+    assert 5 < fitted < 40, "the limit was not among the lengths that were tried"
+
+
+@pytest.mark.row("CK-05", "F-PR-02")
+def test_ck_05_a_session_beyond_a_smaller_budget_ends_by_itself_and_turns_nobody_away(stage):
+    browser = stage.visitor(signed_in=True)
+    before = stage.session_of(browser)
+    stage.site.sessions._budget = 100
+    stage.clock.advance(1_800)
+    assert browser.fetch("/api").status == 200
+    assert stage.session_of(browser) == before
+    assert "session.not_prolonged" in stage.caplog.text
+    stage.clock.advance(1_801)
+    assert browser.fetch("/api").status == 401
+
+
 @pytest.mark.row("CK-06")
 def test_ck_06(stage):
     """Without a list of revoked sessions a copy outlives the sign-out: unused until the idle time, used until the absolute end, no second longer."""
@@ -128,7 +163,7 @@ ATTRIBUTES = {"path": "/", "httponly": "", "secure": "", "samesite": "Lax"}
 @pytest.mark.row("CK-13")
 @pytest.mark.parametrize("response_mode", ["query", "form_post"])
 def test_ck_13(stage, response_mode):
-    """Every Set-Cookie of a whole life, deletions included; the one for the login under way comes along with a cross-site post if it has to."""
+    """Every Set-Cookie of a whole life, deletions included; what the callback reads comes along with a cross-site post if it has to."""
     stage.restart(response_mode=response_mode, registration={"end_session": True})
     stage.provider.user["groups"] = groups(70)
     browser = stage.browser()
@@ -149,7 +184,7 @@ def test_ck_13(stage, response_mode):
         _, attributes = cookie_named(page.all("set-cookie"), name)
         assert name.startswith("__Host-oidc_")
         assert int(attributes.pop("max-age")) >= 0
-        crosses = name.startswith(stage.login_prefix) and response_mode == "form_post"
+        crosses = response_mode == "form_post" and name.startswith((stage.login_prefix, stage.site.rounds._name))
         assert attributes == {**ATTRIBUTES, "samesite": "None" if crosses else "Lax"}
     assert browser.cookies.rejected == []
     assert stage.session_of(browser) == {}
