@@ -99,7 +99,7 @@ async def _view_with_session(request: Request) -> PlainTextResponse:
 
 
 def starlette_app(view: Any, *middleware: Middleware) -> Starlette:
-    return Starlette(routes=[Route("/", view), Route("/public", view)], middleware=middleware)
+    return Starlette(routes=[Route("/{path:path}", view)], middleware=middleware)
 
 
 def flask_app(*, check: bool = False) -> Flask:
