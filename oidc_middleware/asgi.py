@@ -29,8 +29,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-#: What decides on caching (ASGI: names are lower case), and the answer where nothing does.
-_CACHING: Final = frozenset({b"cache-control", b"etag", b"last-modified"})
+#: What decides on caching, and the answer where nothing does. ASGI wants names in lower case, yet not every application keeps to it.
+_CACHING: Final = frozenset({b"cache-control", b"etag", b"last-modified", b"Cache-Control", b"ETag", b"Etag", b"Last-Modified"})
 _NO_STORE: Final = (b"cache-control", b"private, no-store")
 
 #: Seconds a client may take to send a body of ours (a form of a few hundred bytes).

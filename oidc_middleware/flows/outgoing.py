@@ -5,6 +5,7 @@ Shared by both shells, so that neither can forget.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
@@ -20,6 +21,12 @@ _IDENTITY_HEADERS: Final = frozenset(
 _IDENTITY_PREFIXES: Final = ("oidc-", "x-auth-request-", "x-oidc-")
 
 
+#: One directive; a comma in quotes does not end it (RFC 9111 5.2.2.7: ``private="set-cookie, x-user"`` is about these headers alone).
+_DIRECTIVE: Final = re.compile(r'(?:[^,"]|"[^"]*"?)+')
+#: Each of these keeps a shared cache from handing the answer on without asking us.
+_KEEPS_OUT: Final = frozenset({"private", "no-store", "no-cache"})
+
+
 @lru_cache(maxsize=2048)
 def is_identity_header(name: str) -> bool:
     """Whether *name* claims an identity, in any spelling: WSGI bridges fold ``_``, ``-`` and case into one (catalogue HD-02)."""
@@ -31,8 +38,9 @@ def private_caching(names_and_values: Iterable[tuple[str, str]]) -> str | None:
     """The ``Cache-Control`` that keeps a protected answer out of shared caches, or ``None`` where the application's own does already.
 
     *names_and_values* are the answer's headers, names in lower case. An answer without ``Cache-Control`` may not be stored; one with a validator
-    (``ETag``, ``Last-Modified``) may be kept by the browser, which then asks each time, and is checked each time. ``public`` becomes ``private``
-    (catalogue CA-01, CA-02).
+    (``ETag``, ``Last-Modified``) may be kept by the browser, which then asks each time, and is checked each time. ``public`` becomes ``private``,
+    and so does what says nothing of the kind: a bare ``max-age`` lets every cache on the way store an answer that went by a cookie (RFC 9111 3;
+    catalogue CA-01, CA-02).
     """
     control: str | None = None
     validator = False
@@ -41,10 +49,10 @@ def private_caching(names_and_values: Iterable[tuple[str, str]]) -> str | None:
             control = value if control is None else f"{control}, {value}"
         elif name in ("etag", "last-modified"):
             validator = True
-    if control is None:
+    directives = [directive for item in _DIRECTIVE.findall(control or "") if (directive := item.strip())]
+    if not directives:
         return "private, no-cache" if validator else "private, no-store"
-    directives = [directive.strip() for directive in control.split(",")]
     shared = [item for item in directives if item.lower() == "public" or item.lower().startswith("s-maxage")]
-    if not shared:
+    if not shared and not _KEEPS_OUT.isdisjoint(map(str.lower, directives)):
         return None
-    return ", ".join(["private", *(item for item in directives if item not in shared and item.lower() != "private")])
+    return ", ".join(["private", *(item for item in directives if item not in shared and item.lower().partition("=")[0] != "private")])

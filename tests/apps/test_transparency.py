@@ -88,7 +88,7 @@ def test_the_apps_own_headers_stay(place):
     browser = place.signed_in()
     page = browser.fetch("/own-headers")
     assert (page.status, page.all("set-cookie"), page.header("location")) == (201, ["mine=1; Path=/"], "/elsewhere")
-    assert page.all("cache-control") == ["max-age=60"]
+    assert page.all("cache-control") == ["private, max-age=60"]
     assert "Accept" in page.header("vary")
     place.clock.advance(30 * 60)
     page = browser.fetch("/own-headers")  # the session is written anew with this answer

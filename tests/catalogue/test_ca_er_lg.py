@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from oidc_middleware.asgi import _outgoing_headers
 from tests.catalogue.helpers import assert_strict, codes_on, landed, login_url, raw_request
 from tests.catalogue.probe import probe, send, signed_in
 
@@ -41,6 +42,8 @@ def test_ca_01_no_answer_with_our_cookie_is_for_shared_caches(stage):
         ([("Cache-Control", "no-cache")], ["no-cache"]),
         ([("Cache-Control", "public, max-age=60")], ["private, max-age=60"]),
         ([("Cache-Control", "private, max-age=60")], ["private, max-age=60"]),
+        ([("Cache-Control", "max-age=60")], ["private, max-age=60"]),
+        ([("Cache-Control", "must-revalidate")], ["private, must-revalidate"]),
         ([("ETag", '"1"')], ["private, no-cache"]),
     ],
 )
@@ -49,6 +52,15 @@ def test_ca_02_a_protected_answer_is_private(stage, given, expected):
     browser = signed_in(stage)
     assert send(browser, "/page").all("cache-control") == expected
     assert send(stage.browser(), "/open").all("cache-control") == [value for name, value in given if name == "Cache-Control"]
+
+
+@pytest.mark.row("CA-01", "CA-02")
+@pytest.mark.parametrize("name", ["Cache-Control", "CACHE-CONTROL", "cache-Control"])
+def test_ca_02_in_whatever_case_an_application_writes_it(name):
+    """ASGI wants names in lower case; what an application sends otherwise must not open a way around."""
+    headers = _outgoing_headers([(name.encode(), b"public, max-age=600")], ())
+    values = [value for key, value in headers if key.lower() == b"cache-control"]
+    assert values in ([b"private, max-age=600"], [b"public, max-age=600", b"private, no-store"]), "the strictest of two counts (RFC 9111 4.2.1)"
 
 
 @pytest.mark.row("CA-03")

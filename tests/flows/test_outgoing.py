@@ -36,6 +36,16 @@ def test_other_headers_are_left_alone(name):
         ([("cache-control", "Public, S-MaxAge=9, max-age=60")], "private, max-age=60"),
         ([("cache-control", "max-age=60"), ("cache-control", "public")], "private, max-age=60"),
         ([("cache-control", "s-maxage=60, private")], "private"),
+        ([("cache-control", "max-age=600")], "private, max-age=600"),
+        ([("cache-control", "immutable, max-age=31536000")], "private, immutable, max-age=31536000"),
+        ([("cache-control", 'private="set-cookie, private", max-age=60')], "private, max-age=60"),
+        ([("cache-control", 'no-cache="x, no-store", max-age=60')], 'private, no-cache="x, no-store", max-age=60'),
+        ([("cache-control", 'max-age=60, x="private')], 'private, max-age=60, x="private'),
+        ([("cache-control", "must-revalidate")], "private, must-revalidate"),
+        ([("cache-control", "No-Store, max-age=0")], None),
+        ([("cache-control", "Private, max-age=60")], None),
+        ([("cache-control", "")], "private, no-store"),
+        ([("cache-control", " , "), ("etag", '"1"')], "private, no-cache"),
     ],
 )
 def test_a_protected_answer_stays_out_of_shared_caches(headers, expected):
