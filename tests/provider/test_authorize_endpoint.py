@@ -207,7 +207,7 @@ class TestConsent:
     def test_is_asked_once_for_each_client_and_scope(self, make_desk, read):
         desk = make_desk(consent=True)
         page = desk.choose(desk.authorize())
-        assert "Allow web to know you?" in page.text
+        assert "Share your details with web?" in page.text
         assert read.answer(desk.authorize(prompt="none"))["error"] == "consent_required"
         allowed = desk.browser.post("/consent", data={"ticket": read.ticket(page), "action": "allow"})
         assert "code" in read.answer(allowed)
@@ -228,7 +228,7 @@ class TestConsent:
     def test_prompt_consent_asks_although_it_is_off(self, desk, read):
         desk.sign_in()
         page = desk.authorize(prompt="consent")
-        assert "Allow web to know you?" in page.text
+        assert "Share your details with web?" in page.text
         assert "code" in read.answer(desk.browser.post("/consent", data={"ticket": read.ticket(page), "action": "allow"}))
 
     def test_belongs_to_who_saw_the_page(self, make_desk, read):
