@@ -37,16 +37,29 @@ _NO_STORE: Final = (b"cache-control", b"private, no-store")
 BODY_SECONDS: Final = 10.0
 
 
+class Credentials(AuthCredentials):
+    """What the user may do, as Starlette knows it. Read-only: one object serves many requests at once, one those of all strangers (AS-04)."""
+
+    def __init__(self, scopes: Iterable[str]) -> None:
+        object.__setattr__(self, "scopes", tuple(scopes))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is read-only")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} is read-only")
+
+
 class User(identity.User, BaseUser):
     """The signed-in user, as Starlette knows users."""
 
     __slots__ = ("auth",)
 
-    auth: AuthCredentials
+    auth: Credentials
 
     def __init__(self, issuer: str, subject: str, claims_json: str = "{}", scopes: tuple[str, ...] = ()) -> None:
         super().__init__(issuer, subject, claims_json, scopes)
-        object.__setattr__(self, "auth", AuthCredentials(["authenticated", *scopes] if subject else []))
+        object.__setattr__(self, "auth", Credentials(("authenticated", *scopes) if subject else ()))
 
 
 class OIDCMiddleware:

@@ -1,6 +1,9 @@
 """What frameworks and servers rely on (catalogue 1.18: AS)."""
 
+from types import SimpleNamespace
+
 import pytest
+from starlette.authentication import has_required_scope
 
 from oidc_middleware import protect
 from oidc_middleware.testing import Browser, Sent, run_async
@@ -148,6 +151,25 @@ def test_as_04_a_user_cannot_be_forged_for_other_requests(stage):
     send(browser, "/x")
     assert calls[-1].user.identity == stage.provider.user["sub"]
     assert "admins" not in calls[-1].user.claims["groups"]
+
+
+@pytest.mark.row("AS-04")
+def test_as_04_what_one_request_may_do_is_not_given_to_others(caplog):
+    """Starlette's ``request.auth`` holds a list; ours serves every request of a user, and one all strangers."""
+    stage = Stage("asgi", caplog)
+    calls = probe(stage, public=["/open"])
+    browser = signed_in(stage)
+    send(stage.browser(), "/open")
+    for auth in (calls[0].raw["auth"], calls[-1].raw["auth"]):
+        for attack in (
+            lambda: auth.scopes.append("admin"), lambda: setattr(auth, "scopes", ["admin"]), lambda: delattr(auth, "scopes")  # noqa: B023  # called at once
+        ):  # fmt: skip
+            with pytest.raises(AttributeError):
+                attack()
+    send(stage.browser(), "/open")
+    send(browser, "/x")
+    assert [call.raw["auth"].scopes for call in calls[-2:]] == [(), ("authenticated", "openid", "profile", "email")]
+    assert has_required_scope(SimpleNamespace(auth=calls[-1].raw["auth"]), ["authenticated", "email"])
 
 
 @pytest.mark.row("AS-05")
