@@ -179,14 +179,15 @@ class AsyncHttp:
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """The complete answer. Errors: ``Unavailable`` (``provider_unreachable``, ``provider_timeout``, ``provider_busy``), ``ProviderError``."""
+        until = time.monotonic() + self._deadline  # the wait for a slot counts
         async with self._process.get_own().slots.ataken(request, self._deadline):
-            return await self._in_time(request)
+            return await self._in_time(request, until - time.monotonic())
 
-    async def _in_time(self, request: HttpRequest) -> HttpResponse:
+    async def _in_time(self, request: HttpRequest, seconds: float) -> HttpResponse:
         progress = Progress()
         try:
             client = self._given if self._given is not None else await self._process.get_own().client(trust_env=self._trust_env)
-            with anyio.move_on_after(self._deadline) as scope:
+            with anyio.move_on_after(seconds) as scope:
                 if self._threaded:
                     return await self._in_thread(request)
                 return await self._with_retry(client, request, progress, scope)
@@ -259,8 +260,9 @@ class SyncHttp:
         """The complete answer. Errors as :meth:`AsyncHttp.send`."""
         if self._direct is None:
             return _BACKGROUND.get_own().call(self._http.send(request))
+        until = time.monotonic() + self._deadline
         with self._slots.get_own().taken(request, self._deadline):
-            return _call_sync(self._direct, request, self._limits, self._deadline)
+            return _call_sync(self._direct, request, self._limits, until - time.monotonic())
 
 
 class _Background:
