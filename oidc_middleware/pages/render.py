@@ -54,6 +54,7 @@ def render_error(*, code: str, status: int, public: str, title: str, correlation
         code=_text(code),
         correlation_id=_text(correlation_id),
         retry_url=retry,
+        again="Try again" if status >= 500 else "Sign in again",
         home_url=_link(home_url),
     )
 

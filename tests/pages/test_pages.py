@@ -146,6 +146,7 @@ def test_signing_in_again_is_offered_only_where_it_helps() -> None:
         assert "start again" not in text
         assert "Go to the application" in text
     assert "Sign in again" in Outline(render("error")).text
+    assert "Try again" in Outline(render("error", code="provider_timeout", status=503)).text
 
 
 def test_the_page_that_was_asked_for_is_promised_only_when_it_is_known() -> None:
