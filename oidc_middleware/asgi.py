@@ -18,7 +18,7 @@ from oidc_middleware.errors import LoginError
 from oidc_middleware.flows.answers import unexpected_error
 from oidc_middleware.flows.gate import gate
 from oidc_middleware.flows.messages import PassThrough, Request, Respond
-from oidc_middleware.flows.outgoing import is_identity_header, private_caching
+from oidc_middleware.flows.outgoing import MAX_REMEMBERED, is_identity_header, private_caching
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.transports.client import AsyncHttp
 
@@ -97,7 +97,8 @@ class OIDCMiddleware:
             await _deny(decision, scope, receive, send)
 
 
-#: Names of headers seen that neither are a cookie nor claim an identity: what nearly every header of nearly every request is.
+#: Names of headers seen that neither are a cookie nor claim an identity: what nearly every header of nearly every request is. Clients choose
+#: them, so neither may the names be long, nor may those that came first stay for ever.
 _harmless: set[bytes] = set()
 _MAX_HARMLESS: Final = 1024
 
@@ -108,11 +109,13 @@ def _cookie_and_spoofs(headers: RawHeaders) -> tuple[bytes, bool]:
     for name, value in headers:
         if name in _harmless:
             continue
-        if name == b"cookie":
+        if name == b"cookie" or name.lower() == b"cookie":  # not every server writes names in lower case
             cookie = value if not cookie else cookie + b"; " + value
         elif is_identity_header(name.decode("latin-1")):
             spoofed = True
-        elif len(_harmless) < _MAX_HARMLESS:
+        elif len(name) <= MAX_REMEMBERED:
+            if len(_harmless) >= _MAX_HARMLESS:
+                _harmless.clear()
             _harmless.add(name)
     return cookie, spoofed
 

@@ -13,13 +13,20 @@ from typing import Final
 #: Header names by which proxies of this kind tell an application who is there. A client that sends one is lying (catalogue HD-01).
 _IDENTITY_HEADERS: Final = frozenset(
     {
-        "remote-user", "remote-email", "remote-groups", "remote-name", "x-remote-user", "x-remote-email", "x-remote-groups",
+        "remote-user", "remote-email", "remote-group", "remote-groups", "remote-name",
+        "x-remote-user", "x-remote-email", "x-remote-group", "x-remote-groups", "x-remote-name",
         "x-forwarded-user", "x-forwarded-email", "x-forwarded-groups", "x-forwarded-preferred-username", "x-forwarded-access-token",
-        "x-user", "x-user-email", "x-webauth-user", "x-webauth-email", "x-webauth-groups", "x-authenticated-user", "x-pomerium-jwt-assertion",
+        "x-user", "x-user-email", "x-userinfo", "x-authenticated-user", "x-authenticated-userid", "x-authenticated-groups",
+        "cf-access-authenticated-user-email", "x-pomerium-jwt-assertion",
     }
 )  # fmt: skip
-_IDENTITY_PREFIXES: Final = ("oidc-", "x-auth-request-", "x-oidc-")
-
+#: oauth2-proxy, mod_auth_openidc, Grafana, authentik, Pomerium, Vouch, Tailscale; Google IAP, AWS ALB, Azure App Service.
+_IDENTITY_PREFIXES: Final = (
+    "x-auth-request-", "oidc-", "x-oidc-", "x-webauth-", "x-authentik-", "x-pomerium-claim-", "x-vouch-", "tailscale-user-",
+    "x-goog-authenticated-user-", "x-amzn-oidc-", "x-ms-client-principal", "x-ms-token-",
+)  # fmt: skip
+#: Names up to this length are remembered: a client chooses them, and a longer one would cost memory for nothing (catalogue F-PR-11).
+MAX_REMEMBERED: Final = 64
 
 #: One directive; a comma in quotes does not end it (RFC 9111 5.2.2.7: ``private="set-cookie, x-user"`` is about these headers alone).
 _DIRECTIVE: Final = re.compile(r'(?:[^,"]|"[^"]*"?)+')
@@ -27,9 +34,13 @@ _DIRECTIVE: Final = re.compile(r'(?:[^,"]|"[^"]*"?)+')
 _KEEPS_OUT: Final = frozenset({"private", "no-store", "no-cache"})
 
 
-@lru_cache(maxsize=2048)
 def is_identity_header(name: str) -> bool:
     """Whether *name* claims an identity, in any spelling: WSGI bridges fold ``_``, ``-`` and case into one (catalogue HD-02)."""
+    return _claims_identity(name) if len(name) <= MAX_REMEMBERED else _claims_identity.__wrapped__(name)
+
+
+@lru_cache(maxsize=2048)
+def _claims_identity(name: str) -> bool:
     folded = name.strip().lower().replace("_", "-")
     return folded in _IDENTITY_HEADERS or folded.startswith(_IDENTITY_PREFIXES)
 

@@ -1,8 +1,11 @@
 """Identity headers and proxy headers (catalogue 1.11)."""
 
+import tracemalloc
+
 import pytest
 
-from tests.catalogue.helpers import assert_strict, codes_on, raw_request
+from oidc_middleware.testing import run_async
+from tests.catalogue.helpers import BASE_URL, Stage, assert_strict, codes_on, raw_request
 from tests.catalogue.probe import probe, send, signed_in
 
 SPOOFS = [
@@ -43,6 +46,46 @@ def test_hd_02_in_no_spelling(stage):
     calls = probe(stage, public=["/open"])
     send(stage.browser(), "/open", headers=[*VARIANTS, ("X-Forwarded-User", "root"), ("x-forwarded-user", "admins")])
     assert_clean(calls[0])
+
+
+@pytest.mark.row("F-PR-11", "HD-02")
+def test_hd_02_names_that_clients_make_up_are_not_hoarded(stage):
+    calls = probe(stage, public=["/open"])
+    browser = stage.browser()
+    tracemalloc.start()
+    try:
+        send(browser, "/open")
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(3_000):
+            send(browser, "/open", headers=[(f"x{number}-{'a' * 20_000}", "v"), (f"x-{number}", "v")])
+            calls.clear()
+            browser.history.clear()
+        assert tracemalloc.get_traced_memory()[0] - before < 2_000_000
+    finally:
+        tracemalloc.stop()
+    send(browser, "/open", headers=[*SPOOFS, ("accept", "text/html")])
+    assert_clean(calls[0])
+    assert calls[0].headers["accept"] == "text/html"
+
+
+@pytest.mark.row("HD-02", "CK-12")
+@pytest.mark.parametrize("name", [b"Cookie", b"COOKIE", b"cOOKIE"])
+def test_hd_02_a_server_may_write_names_in_any_case(caplog, name):
+    stage = Stage("asgi", caplog)
+    calls = probe(stage)
+    browser = signed_in(stage)
+    cookie = browser.cookies.header(BASE_URL + "/x", stage.clock.now()).encode()
+    half = cookie.index(b";") if b";" in cookie else len(cookie)
+    scope = dict(
+        calls[-1].raw, headers=[(name, b"a=1"), (name, cookie[:half]), (b"cookie", cookie[half:].lstrip(b"; ")), (b"X-Remote_User", b"root")]
+    )
+    run_async(stage.app({key: value for key, value in scope.items() if key not in ("user", "auth")}, None, _drop))
+    assert calls[-1].user.identity == stage.provider.user["sub"]
+    assert [name for name, _ in calls[-1].raw["headers"] if b"emote" in name] == []
+
+
+async def _drop(message):
+    """Nobody reads this answer."""
 
 
 @pytest.mark.row("HD-04", "ID-21")

@@ -9,6 +9,8 @@ from oidc_middleware.flows.outgoing import is_identity_header, private_caching
 @pytest.mark.parametrize(
     "name",
     ["Remote-User", "REMOTE_USER", "remote_user", "x-forwarded-user", "X_Forwarded_User", "x-forwarded_user", "X-Remote-User", "x-forwarded-email",
+     "X-Goog-Authenticated-User-Email", "X-Amzn-Oidc-Identity", "X-MS-CLIENT-PRINCIPAL", "X_MS_CLIENT_PRINCIPAL_NAME", "X-authentik-groups",
+     "Tailscale-User-Login", "Cf-Access-Authenticated-User-Email", "X-WebAuth-Role", "OIDC_CLAIM_" + "x" * 9_000,
      "X-Auth-Request-Groups", "OIDC-Claim-Sub", "OIDC_CLAIM_email", "x-webauth-user ", " x-forwarded-groups", "X_AUTH_REQUEST_USER"],
 )  # fmt: skip
 def test_every_spelling_of_an_identity_header_is_known(name):
@@ -16,8 +18,10 @@ def test_every_spelling_of_an_identity_header_is_known(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["host", "cookie", "x-forwarded-for", "x-forwarded-proto", "authorization", "x-username-hint", "remote-userx", "user-agent"]
-)
+    "name",
+    ["host", "cookie", "x-forwarded-for", "x-forwarded-proto", "authorization", "x-username-hint", "remote-userx", "user-agent", "tailscale-x",
+     "x" * 9_000],
+)  # fmt: skip
 def test_other_headers_are_left_alone(name):
     assert not is_identity_header(name)
 
