@@ -61,12 +61,19 @@ def algorithm_problems(algs: Collection[str], *, has_secret: bool) -> list[str]:
 
 
 def verify_jws(
-    token: str, *, algs: Collection[str], key_set: KeySet, client_secret: str | None = None, accepted_types: Collection[str] = ("JWT",)
+    token: str,
+    *,
+    algs: Collection[str],
+    key_set: KeySet,
+    client_secret: str | None = None,
+    accepted_types: Collection[str] = ("JWT",),
+    allow_untyped: bool = True,
 ) -> VerifiedJWS:
     """Verify the signature of *token* and parse its claims.
 
     *algs* are the accepted algorithms, as configured and never as the token or the provider's metadata say (RFC 8725 3.1, catalogue ID-03, ID-04).
-    *accepted_types* are the accepted values of ``typ`` in any case; an absent ``typ`` is accepted. *client_secret* serves HS256, HS384 and HS512.
+    *accepted_types* are the accepted values of ``typ`` in any case; an absent ``typ`` is accepted if *allow_untyped*. *client_secret* serves HS256,
+    HS384 and HS512.
 
     Raises ``ProviderError``: ``id_token_malformed``, ``id_token_header``, ``id_token_algorithm``, ``id_token_signature``, or
     ``id_token_key_unknown``, after which the caller may fetch the keys anew, once (catalogue ID-09). ``ConfigError`` when *algs* cannot be used.
@@ -75,7 +82,8 @@ def verify_jws(
     if problems:
         raise ConfigError([f"id_token_algs: {problem}" for problem in problems])
     header, payload, signature = _parts(token)
-    alg = _check_header(header, algs, accepted_types)
+    alg = _check_header(header, algs)
+    _check_type(header, accepted_types, allow_untyped=allow_untyped)
     keys = _secret_key(alg, client_secret) if alg in SYMMETRIC else key_set.candidates(alg, header.get("kid"))
     if not keys:
         raise ProviderError("id_token_key_unknown", f"no {alg} key with kid {shown(header.get('kid'))} among {len(key_set.keys)} keys")
@@ -109,7 +117,7 @@ def _parts(token: str) -> tuple[dict[str, Any], bytes, bytes]:
         raise ProviderError("id_token_malformed", str(error)) from None
 
 
-def _check_header(header: dict[str, Any], algs: Collection[str], accepted_types: Collection[str]) -> str:
+def _check_header(header: dict[str, Any], algs: Collection[str]) -> str:
     """The algorithm, once the header has passed. Keys and addresses in it (``jwk``, ``jku``, ``x5u``, ``x5c``) are never looked at (ID-11)."""
     alg = header.get("alg")
     if not isinstance(alg, str) or alg not in algs:
@@ -118,13 +126,19 @@ def _check_header(header: dict[str, Any], algs: Collection[str], accepted_types:
     for name in ("crit", "b64"):
         if name in header:
             raise ProviderError("id_token_header", f"{name} is not accepted")
-    typ = header.get("typ")
-    if "typ" in header and (not isinstance(typ, str) or typ.lower() not in {accepted.lower() for accepted in accepted_types}):
-        raise ProviderError("id_token_header", f"typ {shown(typ)}")  # RFC 8725 3.11, catalogue ID-14
     kid = header.get("kid")
     if "kid" in header and (not isinstance(kid, str) or len(kid) > _MAX_KID_LENGTH):
         raise ProviderError("id_token_header", f"kid {shown(kid)}")  # RFC 8725 3.10, catalogue ID-10
     return alg
+
+
+def _check_type(header: dict[str, Any], accepted_types: Collection[str], *, allow_untyped: bool) -> None:
+    """RFC 8725 3.11: one kind of token is not taken for another (catalogue ID-14, LT-04)."""
+    if "typ" not in header and allow_untyped:
+        return
+    typ = header.get("typ")
+    if not isinstance(typ, str) or typ.lower() not in {accepted.lower() for accepted in accepted_types}:
+        raise ProviderError("id_token_header", f"typ {shown(typ)}")
 
 
 def _secret_key(alg: str, client_secret: str | None) -> tuple[VerificationKey, ...]:

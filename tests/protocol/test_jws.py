@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc.jwk import OctKey
 
-from oidc_middleware.errors import ConfigError
+from oidc_middleware.errors import ConfigError, ProviderError
 from oidc_middleware.protocol import jws
 from oidc_middleware.protocol.base64url import encode
 from oidc_middleware.protocol.jws import algorithm_problems, verify_jws
@@ -238,3 +238,12 @@ def test_another_kind_of_token_names_its_own_types():
     token = id_token(header={"typ": "logout+jwt"})
     assert verify_jws(token, algs=("RS256",), key_set=key_set(rsa()), accepted_types=("JWT", "logout+jwt")).claims["aud"]
     assert_refused("id_token_header", token)
+
+
+@pytest.mark.row("LT-04")
+def test_a_caller_may_demand_a_type():
+    keys = key_set(rsa())
+    with pytest.raises(ProviderError) as caught:
+        verify_jws(id_token(), algs=("RS256",), key_set=keys, allow_untyped=False)
+    assert caught.value.code == "id_token_header"
+    assert verify_jws(id_token(header={"typ": "JWT"}), algs=("RS256",), key_set=keys, allow_untyped=False).alg == "RS256"
