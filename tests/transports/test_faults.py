@@ -20,7 +20,7 @@ from tests.transports.harness import CONNECT, DEADLINE, PATIENCE, get, post, rep
 
 def timed(call, *requests, **options):
     begin = time.monotonic()
-    results = call(*requests, **options)
+    results = call(*requests, **{"deadline": DEADLINE, "connect": CONNECT, **options})
     return results, time.monotonic() - begin
 
 
@@ -130,7 +130,7 @@ def tls():
 @pytest.mark.row("DI-11", "F-OP-12")
 def test_a_certificate_nobody_vouches_for(call, provider, tls):
     op = provider(lambda peer: op.requests.append(peer.read_request()), tls)
-    [error] = call(post(op.url), connect=3, deadline=5)
+    [error] = call(post(op.url))
     assert_unavailable(error, "provider_unreachable", sent=False)
     assert "SSLCertVerificationError" in error.detail
     assert op.requests == []
@@ -170,7 +170,7 @@ def test_a_body_without_end(call, provider):
         while not peer.over.is_set():
             peer.send(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
 
-    [error] = call(get(provider(script).url, max_bytes=200_000), deadline=10)
+    [error] = call(get(provider(script).url, max_bytes=200_000))
     assert isinstance(error, ProviderError)
     assert error.code == "response_too_large"
 
@@ -179,7 +179,7 @@ def test_a_body_without_end(call, provider):
 @pytest.mark.parametrize("size", [99_999, 100_000, 100_001])
 def test_the_limit_is_exact(call, provider, size):
     op = provider(lambda peer: (peer.read_request(), peer.send(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * size)))
-    [result] = call(get(op.url, max_bytes=100_000), deadline=10)
+    [result] = call(get(op.url, max_bytes=100_000))
     if size > 100_000:
         assert isinstance(result, ProviderError)
     else:
@@ -192,7 +192,7 @@ def test_a_compression_bomb_is_not_unpacked(call, provider, encoding, compress):
     bomb = compress(bytes(50_000_000))
     assert len(bomb) < 100_000
     op = provider(lambda peer: (peer.read_request(), peer.send(reply(bomb, f"Content-Encoding: {encoding}\r\n"))))
-    [error] = call(get(op.url), deadline=10)
+    [error] = call(get(op.url))
     assert isinstance(error, ProviderError)
     assert error.code == "response_too_large"
 
@@ -217,7 +217,7 @@ def test_half_a_reply_is_never_an_answer(call, provider, head):
     offsets = list(range(len(whole)))
     cuts = iter(offsets)
     op = provider(lambda peer: (peer.read_request(), peer.send(whole[: next(cuts)])))
-    for offset, error in zip(offsets, call(*[post(op.url)] * len(whole), deadline=10), strict=True):
+    for offset, error in zip(offsets, call(*[post(op.url)] * len(whole)), strict=True):
         assert isinstance(error, Unavailable), (offset, error)
         assert (error.code, error.sent) == ("provider_unreachable", True)
     assert op.connections == len(whole)
@@ -246,7 +246,7 @@ def test_what_is_not_http(call, provider, junk):
 @pytest.mark.parametrize("head", [b"X-Big: " + b"x" * 1_000_000 + b"\r\n", b"".join(b"X-%d: y\r\n" % n for n in range(50_000))])
 def test_huge_headers_are_bounded(call, provider, head):
     op = provider(lambda peer: (peer.read_request(), peer.send(b"HTTP/1.1 200 OK\r\n" + head + b"Content-Length: 2\r\n\r\n{}")))
-    [error] = call(post(op.url), deadline=10)
+    [error] = call(post(op.url))
     assert_unavailable(error, "provider_unreachable", sent=True)
 
 
@@ -254,7 +254,7 @@ def test_huge_headers_are_bounded(call, provider, head):
 def test_many_headers_are_read(call, provider):
     head = "".join(f"X-{n}: y\r\n" for n in range(1000))
     op = provider(lambda peer: (peer.read_request(), peer.send(reply(b"{}", head))))
-    [answer] = call(post(op.url), deadline=10)
+    [answer] = call(post(op.url))
     assert answer.headers["x-999"] == "y"
 
 
@@ -267,7 +267,7 @@ def test_a_get_over_a_kept_connection_that_just_closed_is_repeated_once(call, pr
             op.requests.append(b"swallowed")
 
     op = provider(script)
-    first, second = call(get(op.url), get(op.url), deadline=10)
+    first, second = call(get(op.url), get(op.url))
     assert (first.body, second.body) == (b"first", b"first")
     assert (op.connections, op.requests.count(b"swallowed")) == (2, 1)
 
@@ -280,7 +280,7 @@ def test_a_post_is_never_repeated(call, provider):
         op.requests.append(peer.read_request())
 
     op = provider(script)
-    first, second = call(get(op.url), post(op.url), deadline=10)
+    first, second = call(get(op.url), post(op.url))
     assert first.body == b"first"
     assert_unavailable(second, "provider_unreachable", sent=True)
     assert op.connections == 1
