@@ -5,6 +5,7 @@ The application starts while the provider is down; nothing here runs before the 
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,7 +36,7 @@ _STALE_KEY_CODES: Final = frozenset({"id_token_key_unknown", "id_token_signature
 
 @dataclass(slots=True)
 class Memory(Generic[T]):
-    """One document of the provider. Fields are replaced whole, so threads never see half of a change."""
+    """One document of the provider. Threads share it without a lock: half of a change costs a needless call to the provider, and nothing else."""
 
     value: T | None = None
     fetched_at: float = 0.0
@@ -54,10 +55,17 @@ class Memory(Generic[T]):
         wait = STALE_FAILURE_SECONDS if self.value is not None else FAILURE_SECONDS
         if isinstance(error, Unavailable) and error.code == "provider_throttled":
             wait = max(wait, error.retry_after)
-        self.failure, self.failed_until = error, now + wait
+        self.failure, self.failed_until = _bare(error), now + wait
 
     def recent_failure(self, now: float) -> OIDCError | None:
-        return self.failure if self.failure is not None and now < self.failed_until <= now + STALE_SECONDS else None
+        """The failure, if it was a moment ago; a new exception for each caller."""
+        failure = self.failure
+        return _bare(failure) if failure is not None and now < self.failed_until <= now + STALE_SECONDS else None
+
+
+def _bare(error: OIDCError) -> OIDCError:
+    """A copy without traceback. One exception raised again and again keeps the frames of every request it ended, cookies and all."""
+    return copy.copy(error)
 
 
 @dataclass(slots=True)

@@ -1,5 +1,7 @@
 """What is remembered of the provider, and for how long."""
 
+import traceback
+
 import pytest
 
 from oidc_middleware.errors import ProviderError, Unavailable
@@ -91,6 +93,25 @@ def test_a_provider_that_asks_for_patience_gets_it():
     assert caught.value.retry_after == 120
     driver.clock.advance(2)
     assert driver.run(metadata_flow(rp)).issuer == ISSUER
+
+
+@pytest.mark.row("F-PR-11", "LG-01")
+def test_a_failure_that_is_told_to_many_does_not_keep_what_they_sent():
+    """An exception raised again keeps the frames of everyone it was raised for, with all that is in them."""
+    rp, driver = party(), Driver(Unavailable("provider_throttled", "429", retry_after=300, sent=False))
+    raised = []
+    for _ in range(50):
+        with pytest.raises(Unavailable) as caught:
+            driver.run(metadata_flow(rp))
+        raised.append(caught.value)
+    assert driver.fetched == ["discovery"]
+    assert {(error.code, error.detail, error.retry_after, error.sent, error.status) for error in raised} == {
+        ("provider_throttled", "429", 300, False, 503)
+    }
+    assert len({id(error) for error in raised}) == 50
+    assert rp.provider.metadata.failure.__traceback__ is None
+    lengths = [len(traceback.extract_tb(error.__traceback__)) for error in raised]
+    assert max(lengths[1:]) == min(lengths[1:]), "it does not grow"
 
 
 def test_a_clock_that_goes_back_neither_freezes_a_failure_nor_a_copy():
