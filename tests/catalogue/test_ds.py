@@ -54,7 +54,7 @@ def test_ds_04_a_bad_cookie_costs_little_and_no_network(stage):
         for _ in range(50):
             page = send(stage.browser(), "/api", cookie=f"{name}={value}", headers=[("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Dest", "empty")])
             assert page.status == 401
-        assert time.process_time() - started < 50 * 0.02, "a generous bound: this finds work that grows, not milliseconds"
+        assert time.process_time() - started < 20, "work that grows with the input, not milliseconds, is what this finds"
     assert len(stage.provider.requests) == before
 
 

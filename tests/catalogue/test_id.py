@@ -239,9 +239,9 @@ def test_id_25(stage):
     stage.refuses_tokens(edit(lambda token: "A" * 2_000_000), code="response_too_large")
     stage.refuses_tokens(header(x5c=["A" * 9_000]), code="id_token_malformed")
     stage.provider.id_token_header["x5c"] = ["MIIC" * 1_000]
-    started = time.perf_counter()
+    started = time.process_time()
     assert landed(stage.browser().login(DEEP_LINK)) == DEEP_LINK
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 20, "work that grows with the input, not milliseconds, is what this finds"
 
 
 @pytest.mark.row("ID-29")

@@ -114,7 +114,7 @@ def test_long_paths_are_judged_at_once(part):
     path = "/static/" + part * 100_000
     began = time.process_time()
     PUBLIC.covers(path, path)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 20, "work that grows with the rules, not milliseconds, is what this finds"
 
 
 @pytest.mark.parametrize("patterns", [[], ["/health"], ["/static/*", "/favicon.ico", "/.well-known/*"], ("/a-b_c~d/über/c++/x@y:z,w=&!'",), ["/a b"]])
