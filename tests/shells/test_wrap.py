@@ -5,6 +5,8 @@ import functools
 import pytest
 
 from oidc_middleware import ConfigError, asgi, protect, wsgi
+from oidc_middleware.testing import Sent
+from oidc_middleware.testing.servers import AsgiServer
 
 OPTIONS = {"issuer": "https://op.example.com", "client_id": "app", "secret_key": "kD3vQ8wZr5nT1yXb7LmP9sHc2JfG6uEa"}
 
@@ -68,6 +70,73 @@ def test_dash_is_changed_in_place():
     app.layout = dash.html.Div()
     assert protect(app, **OPTIONS) is app
     assert app.server.test_client().get("/_dash-layout").status_code == 401
+
+
+def dash_on_fastapi():
+    dash = pytest.importorskip("dash")
+    app = dash.Dash("x", backend="fastapi")
+    app.layout = dash.html.Div()
+    return app
+
+
+def test_dash_on_fastapi_is_changed_in_place():
+    app = dash_on_fastapi()
+    server = app.server
+    assert protect(app, **OPTIONS, public=["/open"]) is app
+    assert app.server is server
+
+    @server.get("/open")
+    def of_the_user():
+        return "open"
+
+    for path, status in (("/_dash-layout", 401), ("/_dash-dependencies", 401), ("/nothing", 401), ("/open", 200)):
+        page = AsgiServer(server)(Sent("GET", f"http://localhost:8050{path}", headers=(("host", "localhost:8050"),)))
+        assert page.status == status, path
+        assert (page.text == '"open"') == (status == 200)
+
+
+class Quart:
+    """As Quart is: an object whose ASGI callable can be replaced."""
+
+    def __init__(self):
+        self.asgi_app = asgi_function
+
+
+def test_quart_and_dash_on_quart_are_changed_in_place():
+    app = Quart()
+    assert protect(app, **OPTIONS) is app
+    assert isinstance(app.asgi_app, asgi.OIDCMiddleware)
+    assert app.asgi_app.app is asgi_function
+    board = type("Board", (), {"callback": None, "layout": None})()
+    board.server = Quart()
+    assert protect(board, **OPTIONS) is board
+    assert isinstance(board.server.asgi_app, asgi.OIDCMiddleware)
+
+
+@pytest.mark.parametrize("missing", ["callback", "layout", "server"])
+def test_what_only_looks_like_dash_is_wrapped_itself(missing):
+    """An application may well have an attribute ``server``."""
+    parts = {"callback": None, "layout": None, "server": Quart(), "__call__": lambda self, environ, start_response: None}
+    del parts[missing]
+    app = type("Own", (), parts)()
+    wrapped = protect(app, **OPTIONS)
+    assert isinstance(wrapped, wsgi.OIDCMiddleware)
+    assert wrapped.app is app
+    assert missing == "server" or app.server.asgi_app is asgi_function
+
+
+def test_a_callable_that_tells_no_signature_is_taken_for_wsgi():
+    """Such as one written in C; ASGI applications are coroutine functions or Python objects."""
+    assert isinstance(protect(max, **OPTIONS), wsgi.OIDCMiddleware)
+
+
+def test_optional_arguments_do_not_make_an_asgi_app_of_a_wsgi_app():
+    def wsgi_with_options(environ, start_response, *, debug=False): ...
+
+    def asgi_with_options(scope, receive, send, debug=False): ...
+
+    assert isinstance(protect(wsgi_with_options, **OPTIONS), wsgi.OIDCMiddleware)
+    assert isinstance(protect(asgi_with_options, **OPTIONS), asgi.OIDCMiddleware)
 
 
 def test_starlette_and_fastapi_come_back_wrapped():
