@@ -11,7 +11,6 @@ the client's authentication, the redirect URI and the one-time use of codes for 
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,10 +20,11 @@ import anyio
 import anyio.to_thread
 import httpx
 
+from oidc_middleware.testing import tokens
 from oidc_middleware.testing.authorize import CallbackAnswer, Grant, ProtocolViolation, callback_answer, parameters_of, request_problems
 from oidc_middleware.testing.clock import FakeClock
-from oidc_middleware.testing.keys import Key, ProviderKeys, b64url, half_hash, sign_compact
-from oidc_middleware.testing.script import REMOVE, ReceivedRequest, Script, ScriptedAnswer, edited
+from oidc_middleware.testing.keys import Key, ProviderKeys, b64url
+from oidc_middleware.testing.script import REMOVE, Edits, ReceivedRequest, Script, ScriptedAnswer, edited
 from oidc_middleware.testing.token_endpoint import TokenEndpoint
 from oidc_middleware.testing.userinfo import USER, userinfo_response
 
@@ -77,6 +77,8 @@ class ScriptedProvider:
         self.userinfo_signed = False
         self.claims_in_id_token = False
         self.sends_iss = False
+        #: The provider's session: in ID tokens and logout tokens, and back-channel logout in the metadata, as soon as it is set.
+        self.sid: str | None = None
         self.code_lifetime = 60.0
         self.before_signing: Callable[[], None] | None = None
         self._script = Script()
@@ -128,9 +130,13 @@ class ScriptedProvider:
 
     def secret(self, name: str, length: int = 24) -> str:
         """A fresh token whose appearance in a log would be a finding; *name* makes it recognisable there."""
-        value = f"{name}-{b64url(self._entropy.random(length))}"
+        value = self.identifier(name, length)
         self.secrets.add(value)
         return value
+
+    def identifier(self, name: str, length: int = 24) -> str:
+        """A fresh value that may be seen anywhere."""
+        return f"{name}-{b64url(self._entropy.random(length))}"
 
     # -- the front channel -----------------------------------------------------------------------------------------------------------
 
@@ -252,6 +258,8 @@ class ScriptedProvider:
         }
         if self.end_session_supported:
             metadata["end_session_endpoint"] = self._url("end_session")
+        if self.sid is not None:
+            metadata |= {"backchannel_logout_supported": True, "backchannel_logout_session_supported": True}
         if self.sends_iss:
             metadata["authorization_response_iss_parameter_supported"] = True
         return edited(metadata, self.metadata_edits)
@@ -261,24 +269,20 @@ class ScriptedProvider:
         document = self.keys.document()
         return document if self.jwks_edit is None else self.jwks_edit(document)
 
-    def id_token(self, parameters: dict[str, str], access_token: str) -> Any:
-        """A signed ID token for an authorization request, edits applied (OIDC Core 2)."""
+    def id_token(self, parameters: dict[str, str], access_token: str, edits: Edits | None = None) -> Any:
+        """A signed ID token for an authorization request, all edits applied (OIDC Core 2)."""
         if self.before_signing is not None:
             self.before_signing()
-        now = int(self.clock.now())
-        claims = {"iss": self.issuer, "sub": self.user["sub"], "aud": self.client_id, "iat": now, "exp": now + 300, "nonce": parameters["nonce"]}
-        claims["at_hash"] = half_hash(access_token)
-        if "max_age" in parameters:
-            claims["auth_time"] = now
-        if self.claims_in_id_token:
-            claims = {**self.user, **claims}
-        kid, key = self.keys.signer(self.id_token_alg)
-        header = edited({"alg": self.id_token_alg, **({"kid": kid} if kid else {})}, self.id_token_header)
-        payload = json.dumps(edited(claims, self.id_token_claims)).encode()
-        token = sign_compact(header, payload, self.id_token_key or key, self.id_token_alg)
+        token = tokens.id_token(self, parameters, access_token, edits or {})
         self.issued_id_tokens.append(token)
-        self.secrets.add(token)
         return token if self.id_token_edit is None else self.id_token_edit(token)
+
+    def logout_token(self, *, header: Edits | None = None, alg: str = "RS256", key: Key | bytes | None = None, **edits: Any) -> str:
+        """A logout token (Back-Channel Logout 2.4), valid without arguments: for the user, and for the session ``sid`` if there is one.
+
+        *header* edits the header, which has no ``typ`` of its own (the suite's has none); *edits* change the claims.
+        """
+        return tokens.logout_token(self, edits, header or {}, alg=alg, key=key)
 
 
 __all__ = ["ALGORITHMS", "REMOVE", "ScriptedProvider"]
