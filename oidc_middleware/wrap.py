@@ -23,7 +23,9 @@ def protect(app: App, **options: Any) -> App:
         _protect_dash(server, options)
         return app
     for attribute in ("wsgi_app", "asgi_app"):
-        if hasattr(app, attribute):
+        # A method of the class is the object's own front door (Flask, Quart). An attribute of the object alone is an application behind it, as in
+        # Socket.IO's WSGIApp: replacing that would leave everything else the object serves without a login.
+        if callable(getattr(type(app), attribute, None)):
             setattr(app, attribute, _wrapped(getattr(app, attribute), options))
             return app
     wrapped: App = _wrapped(app, options)

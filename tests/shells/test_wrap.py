@@ -98,15 +98,15 @@ def test_dash_on_fastapi_is_changed_in_place():
 class Quart:
     """As Quart is: an object whose ASGI callable can be replaced."""
 
-    def __init__(self):
-        self.asgi_app = asgi_function
+    async def asgi_app(self, scope, receive, send): ...
 
 
 def test_quart_and_dash_on_quart_are_changed_in_place():
     app = Quart()
+    before = app.asgi_app
     assert protect(app, **OPTIONS) is app
     assert isinstance(app.asgi_app, asgi.OIDCMiddleware)
-    assert app.asgi_app.app is asgi_function
+    assert app.asgi_app.app == before
     board = type("Board", (), {"callback": None, "layout": None})()
     board.server = Quart()
     assert protect(board, **OPTIONS) is board
@@ -137,6 +137,30 @@ def test_optional_arguments_do_not_make_an_asgi_app_of_a_wsgi_app():
 
     assert isinstance(protect(wsgi_with_options, **OPTIONS), wsgi.OIDCMiddleware)
     assert isinstance(protect(asgi_with_options, **OPTIONS), asgi.OIDCMiddleware)
+
+
+class SocketServer:
+    """What Socket.IO's ``WSGIApp`` looks like: it answers its own paths itself and hands the rest on."""
+
+    def __init__(self, wsgi_app):
+        self.wsgi_app = wsgi_app
+
+    def __call__(self, environ, start_response):
+        if environ["PATH_INFO"].startswith("/socket.io/"):
+            start_response("200 OK", [])
+            return [b"a socket for everybody"]
+        return self.wsgi_app(environ, start_response)
+
+
+@pytest.mark.row("PA-18")
+@pytest.mark.parametrize("inner", [wsgi_function, None])
+def test_an_application_behind_the_one_given_is_not_mistaken_for_it(inner):
+    app = SocketServer(inner)
+    wrapped = protect(app, **OPTIONS, base_url="https://app.example.com")
+    assert isinstance(wrapped, wsgi.OIDCMiddleware)
+    assert (wrapped.app, app.wsgi_app) == (app, inner)
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/socket.io/", "wsgi.url_scheme": "https"}
+    assert b"a socket" not in b"".join(wrapped(environ, lambda status, headers: None))
 
 
 def test_starlette_and_fastapi_come_back_wrapped():
