@@ -126,7 +126,7 @@ def _header_values(headers: RawHeaders, name: str) -> list[str]:
 
 
 def _request(scope: Scope, cookie: bytes, now: float) -> Request:
-    mount: str = scope.get("root_path", "")
+    mount: str = scope.get("root_path") or ""
     path: str = scope["path"]
     # The path the application routes on, as Starlette works it out: relative to root_path, where it is below it (catalogue PA-09).
     if mount and path.startswith(mount) and (len(path) == len(mount) or path[len(mount)] == "/"):
@@ -139,7 +139,7 @@ def _request(scope: Scope, cookie: bytes, now: float) -> Request:
         mount.rstrip("/"),
         path,
         (scope.get("raw_path") or b"").decode("latin-1"),
-        scope.get("query_string", b"").decode("latin-1"),
+        (scope.get("query_string") or b"").decode("latin-1"),
         cookie.decode("latin-1"),
         partial(_header_values, scope["headers"]),
         client[0] if client else "",

@@ -142,9 +142,10 @@ def _read_body(environ: WSGIEnvironment, max_bytes: int) -> bytes:
         raise LoginError("malformed_parameter", "Content-Length is not a number")
     if not declared and not environ.get("wsgi.input_terminated"):
         return b""
-    if declared and int(declared[:12]) > max_bytes:
+    digits = declared.lstrip("0") or "0"  # leading zeros are allowed (RFC 9110 8.6), so they do not count against the limit
+    if len(digits) > 12 or int(digits) > max_bytes:
         raise LoginError("body_too_large", f"more than {max_bytes} bytes")
-    body: bytes = environ["wsgi.input"].read(int(declared) if declared else max_bytes + 1)
+    body: bytes = environ["wsgi.input"].read(int(digits) if declared else max_bytes + 1)
     if len(body) > max_bytes:
         raise LoginError("body_too_large", f"more than {max_bytes} bytes")
     return body
