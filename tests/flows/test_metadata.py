@@ -1,11 +1,12 @@
 """What is remembered of the provider, and for how long."""
 
+import logging
 import traceback
 
 import pytest
 
 from oidc_middleware.errors import ProviderError, Unavailable
-from oidc_middleware.flows.effects import Fetch, Now, Once
+from oidc_middleware.flows.effects import Fetch, Now, Once, Report
 from oidc_middleware.flows.metadata import (
     FAILURE_SECONDS,
     FORCED_SECONDS,
@@ -133,6 +134,22 @@ def test_require_pkce_refuses_a_provider_that_does_not_promise_it():
     promising = METADATA | {"code_challenge_methods_supported": ["S256"]}
     assert Driver(json_response(promising)).run(metadata_flow(party(require_pkce=True))).issuer == ISSUER
     assert Driver(json_response(METADATA)).run(metadata_flow(party())).issuer == ISSUER
+
+
+@pytest.mark.row("PK-02")
+def test_a_provider_that_does_not_promise_pkce_is_worth_one_warning():
+    changed = json_response(METADATA | {"code_challenge_methods_supported": ["plain"]})
+    rp, driver = party(), Driver(changed, changed)
+    driver.run(metadata_flow(rp))
+    driver.clock.advance(FRESH_SECONDS + 1)
+    driver.run(metadata_flow(rp))
+    assert driver.fetched == ["discovery"] * 2
+    assert [(effect.event, effect.level) for effect in driver.effects if isinstance(effect, Report)] == [
+        ("provider.pkce_not_advertised", logging.WARNING)
+    ]
+    promising = Driver(json_response(METADATA | {"code_challenge_methods_supported": ["plain", "S256"]}))
+    promising.run(metadata_flow(party()))
+    assert promising.events == []
 
 
 class Rotating:

@@ -17,6 +17,20 @@ def test_every_spelling_of_an_identity_header_is_known(name):
     assert is_identity_header(name)
 
 
+@pytest.mark.row("HD-01")
+def test_every_name_that_means_somebody_is_known():
+    """Written out once more: what falls out of the list by accident would be believed."""
+    names = """remote-user remote-email remote-group remote-groups remote-name
+        x-remote-user x-remote-email x-remote-group x-remote-groups x-remote-name
+        x-forwarded-user x-forwarded-email x-forwarded-groups x-forwarded-preferred-username x-forwarded-access-token
+        x-user x-user-email x-userinfo x-authenticated-user x-authenticated-userid x-authenticated-groups
+        cf-access-authenticated-user-email x-pomerium-jwt-assertion
+        x-auth-request-user x-auth-request-access-token oidc-claim-sub oidc-access-token x-oidc-user x-webauth-user x-authentik-username
+        x-pomerium-claim-email x-vouch-user tailscale-user-name x-goog-authenticated-user-id x-amzn-oidc-data x-amzn-oidc-accesstoken
+        x-ms-client-principal x-ms-client-principal-id x-ms-token-aad-id-token"""
+    assert [name for name in names.split() if not is_identity_header(name)] == []
+
+
 @pytest.mark.parametrize(
     "name",
     ["host", "cookie", "x-forwarded-for", "x-forwarded-proto", "authorization", "x-username-hint", "remote-userx", "user-agent", "tailscale-x",

@@ -77,6 +77,30 @@ def test_forwarded_headers_of_strangers_do_not_count():
     assert site_of(rp, headers=headers, peer="unix").origin == "https://dash.example.com"
 
 
+@pytest.mark.row("HD-06")
+def test_a_proxy_that_says_less_leaves_the_rest_as_it_is():
+    rp = party(**FREE, trusted_proxies=["10.0.0.0/8"])
+
+    def origin(scheme, **headers):
+        return site_of(rp, headers={"host": "dash.example.com", **headers}, peer="10.1.2.3", scheme=scheme).origin
+
+    assert origin("https") == "https://dash.example.com"
+    assert origin("https", **{"x-forwarded-host": "other.example.com:8443"}) == "https://other.example.com:8443"
+    assert origin("http", **{"x-forwarded-proto": "HTTPS"}) == "https://dash.example.com"
+    assert origin("https", **{"x-forwarded-proto": " , ", "x-forwarded-host": ""}) == "https://dash.example.com"
+    with pytest.raises(LoginError) as caught:
+        origin("https", **{"x-forwarded-proto": "gopher"})
+    assert caught.value.code == "host_not_allowed"
+
+
+def test_a_websocket_comes_to_the_site_of_its_pages():
+    rp = party(**FREE)
+    for scheme, page in (("wss", "https"), ("ws", "http")):
+        one, other = (site_of(rp, headers={"host": "localhost:8000"}, scheme=name) for name in (scheme, page))
+        assert one is other
+        assert one.origin == f"{page}://localhost:8000"
+
+
 @pytest.mark.row("HD-07")
 def test_only_what_our_own_proxies_wrote_counts():
     rp = party(**FREE, trusted_proxies=["10.0.0.0/8"])
