@@ -42,6 +42,13 @@ def json_response(document: Any, status: int = 200) -> HttpResponse:
     return HttpResponse(status, {"content-type": "application/json"}, json.dumps(document).encode())
 
 
+def code_of(answer: Any) -> str:
+    """The error code that an answer of ours names, to a program or on a page."""
+    if dict(answer.headers)["Content-Type"] == "application/problem+json":
+        return str(json.loads(answer.body)["code"])
+    return str(answer.body.decode().partition("<dt>Code</dt><dd>")[2].partition("<")[0])
+
+
 class Driver:
     """Answers everything but ``Fetch``; calls are taken from ``answers`` (a list of responses or errors) and recorded."""
 

@@ -1,6 +1,5 @@
 """The way back from the provider, as far as whole logins cannot show it: what keeps a login usable, what ends it, and in which order."""
 
-import json
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -13,7 +12,7 @@ from oidc_middleware.flows.login import _drawer
 from oidc_middleware.protocol.messages import HttpResponse
 from oidc_middleware.sessions.pending import new_pending_login
 from oidc_middleware.testing import ScriptedProvider
-from tests.flows.hand import ISSUER, METADATA, Driver, json_response, party, request
+from tests.flows.hand import ISSUER, METADATA, Driver, code_of, json_response, party, request
 
 FORM = "application/x-www-form-urlencoded"
 PAGE = {"accept": "text/html"}
@@ -44,14 +43,6 @@ class Return:
         """Whether *answer* ends the login."""
         name = self.cookie.partition("=")[0]
         return any(value.startswith(f"{name}=;") for header, value in answer.headers if header == "Set-Cookie")
-
-
-def code_of(answer):
-    return json.loads(answer.body)["code"] if dict(answer.headers)["Content-Type"] == "application/problem+json" else _code_on(answer.body.decode())
-
-
-def _code_on(text):
-    return text.partition("<dt>Code</dt><dd>")[2].partition("<")[0]
 
 
 @pytest.mark.row("MX-04")
