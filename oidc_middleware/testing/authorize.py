@@ -33,6 +33,15 @@ class Grant:
     issued: float
     used: bool = False
     access_token: str = field(default="", repr=False)
+    signed_in: int = 0
+
+
+@dataclass(slots=True)
+class RefreshGrant:
+    """What a refresh token stands for, and when it was rotated out, if it was."""
+
+    grant: Grant
+    used: float | None = None
 
 
 class CallbackAnswer(NamedTuple):

@@ -21,15 +21,31 @@ import anyio.to_thread
 import httpx
 
 from oidc_middleware.testing import tokens
-from oidc_middleware.testing.authorize import CallbackAnswer, Grant, ProtocolViolation, callback_answer, parameters_of, request_problems
+from oidc_middleware.testing.authorize import (
+    CallbackAnswer,
+    Grant,
+    ProtocolViolation,
+    RefreshGrant,
+    callback_answer,
+    parameters_of,
+    request_problems,
+)
 from oidc_middleware.testing.clock import FakeClock
 from oidc_middleware.testing.keys import Key, ProviderKeys, b64url
+from oidc_middleware.testing.revocation import revocation_response
 from oidc_middleware.testing.script import REMOVE, Edits, ReceivedRequest, Script, ScriptedAnswer, edited
 from oidc_middleware.testing.token_endpoint import TokenEndpoint
 from oidc_middleware.testing.userinfo import USER, userinfo_response
 
 #: The algorithms that the suite's provider lists, ``none`` included: a relying party must not take this list as permission.
 ALGORITHMS = ["none", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "ES256K", "EdDSA"]
+_ENDPOINTS = {
+    "/.well-known/openid-configuration": "discovery",
+    "/jwks": "jwks",
+    "/token": "token",
+    "/userinfo": "userinfo",
+    "/revoke": "revocation",
+}
 #: Seconds after which a forgotten gate opens by itself.
 _MAX_GATE = 20.0
 
@@ -52,11 +68,12 @@ class ScriptedProvider:
         redirect_uris: Sequence[str] = ("https://app.example.com/oidc/callback",),
         post_logout_redirect_uris: Sequence[str] = ("https://app.example.com/oidc/signed-out",),
         end_session: bool = False,
+        revocation: bool = False,
         clock: FakeClock | None = None,
     ) -> None:
         self.issuer, self.client_id, self.client_secret, self.client_auth = issuer, client_id, client_secret, client_auth
         self.redirect_uris, self.post_logout_redirect_uris = list(redirect_uris), list(post_logout_redirect_uris)
-        self.end_session_supported = end_session
+        self.end_session_supported, self.revocation_supported = end_session, revocation
         self.clock = clock or FakeClock(seed=issuer)
         self._entropy = FakeClock(seed=f"provider {issuer}")
         self.keys = ProviderKeys()
@@ -80,6 +97,15 @@ class ScriptedProvider:
         #: The provider's session: in ID tokens and logout tokens, and back-channel logout in the metadata, as soon as it is set.
         self.sid: str | None = None
         self.code_lifetime = 60.0
+        #: Seconds that the token endpoint promises; ``None``: it promises nothing, as the suite's.
+        self.expires_in: object = None
+        #: Refresh tokens for every login, not only with the scope ``offline_access``.
+        self.refresh_tokens = False
+        #: A refresh token is good for one use, and for as many seconds more as ``refresh_grace`` says; later, its reuse revokes the whole grant.
+        self.refresh_rotation, self.refresh_grace = True, 0.0
+        #: Edits of the answers to refresh requests, after ``token_edits``, and of their ID tokens, after ``id_token_claims``.
+        self.refresh_edits: dict[str, Any] = {}
+        self.refreshed_id_token_claims: dict[str, Any] = {}
         self.before_signing: Callable[[], None] | None = None
         self._script = Script()
         #: Every back-channel request received, in order.
@@ -94,6 +120,9 @@ class ScriptedProvider:
         self.secrets: set[str] = {self.client_secret}
         self.grants: dict[str, Grant] = {}
         self.tokens: dict[str, Grant] = {}
+        self.refresh_grants: dict[str, RefreshGrant] = {}
+        #: ``(token, token_type_hint)`` of every revocation request that was acceptable.
+        self.revoked: list[tuple[str, str]] = []
 
     # -- what the relying party is given ---------------------------------------------------------------------------------------------
 
@@ -113,7 +142,7 @@ class ScriptedProvider:
     # -- bending and looking ---------------------------------------------------------------------------------------------------------
 
     def script(self, endpoint: str, **answer: Any) -> None:
-        """Replace the answer of ``discovery``, ``jwks``, ``token`` or ``userinfo``; *answer* as in :class:`ScriptedAnswer`."""
+        """Replace the answer of ``discovery``, ``jwks``, ``token``, ``userinfo`` or ``revocation``; *answer* as in :class:`ScriptedAnswer`."""
         self._script.add(endpoint, ScriptedAnswer(**answer))
 
     def unscript(self) -> None:
@@ -183,6 +212,13 @@ class ScriptedProvider:
         self.grants[grant.code] = grant
         return grant.code
 
+    def revoke_grant(self, grant: Grant) -> None:
+        """None of the tokens that came of *grant* is good for anything any more."""
+        for token in [token for token, found in list(self.tokens.items()) if found is grant]:
+            self.tokens.pop(token, None)
+        for token in [token for token, found in list(self.refresh_grants.items()) if found.grant is grant]:
+            self.refresh_grants.pop(token, None)
+
     # -- the back channel ------------------------------------------------------------------------------------------------------------
 
     def _url(self, path: str) -> str:
@@ -190,7 +226,7 @@ class ScriptedProvider:
 
     def _endpoint(self, url: str) -> str:
         path = urlsplit(url)._replace(query="").geturl().removeprefix(self.issuer.rstrip("/"))
-        return {"/.well-known/openid-configuration": "discovery", "/jwks": "jwks", "/token": "token", "/userinfo": "userinfo"}.get(path, path)
+        return _ENDPOINTS.get(path, path)
 
     def _handle(self, request: httpx.Request) -> httpx.Response:
         received, scripted = self._receive(request)
@@ -236,6 +272,8 @@ class ScriptedProvider:
                 return TokenEndpoint(self).answer(request)
             case "userinfo", "GET" | "POST":
                 return userinfo_response(self, request)
+            case "revocation", "POST" if self.revocation_supported:
+                return revocation_response(self, request)
         self.complaints.append(f"{request.method} {request.url} is no endpoint of this provider")
         return httpx.Response(404, json={"error": "not_found"})
 
@@ -258,6 +296,8 @@ class ScriptedProvider:
         }
         if self.end_session_supported:
             metadata["end_session_endpoint"] = self._url("end_session")
+        if self.revocation_supported:
+            metadata["revocation_endpoint"] = self._url("revoke")
         if self.sid is not None:
             metadata |= {"backchannel_logout_supported": True, "backchannel_logout_session_supported": True}
         if self.sends_iss:

@@ -1,27 +1,19 @@
-"""The token endpoint of a scripted provider: everything a real one checks is checked (RFC 6749 4.1.3, RFC 7636 4.6)."""
+"""The token endpoint of a scripted provider: everything a real one checks is checked (RFC 6749 4.1.3 and 6, RFC 7636 4.6, RFC 9700 4.14.2)."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_plus
 
 import httpx
 
-from oidc_middleware.testing.authorize import Grant
+from oidc_middleware.testing.authorize import Grant, RefreshGrant
+from oidc_middleware.testing.client_check import Refused, check_client
 from oidc_middleware.testing.keys import b64url
 from oidc_middleware.testing.script import ReceivedRequest, edited
 
 if TYPE_CHECKING:
     from oidc_middleware.testing.provider import ScriptedProvider
-
-
-class _Refused(Exception):
-    def __init__(self, status: int, error: str, reason: str) -> None:
-        super().__init__(reason)
-        self.status, self.error, self.reason = status, error, reason
 
 
 class TokenEndpoint:
@@ -33,70 +25,90 @@ class TokenEndpoint:
     def answer(self, request: ReceivedRequest) -> httpx.Response:
         """Tokens, or a JSON error after noting what was wrong in ``complaints``."""
         try:
-            self._check_client(request)
-            grant = self._redeem(request.form)
-        except _Refused as refused:
+            check_client(self._provider, request)
+            answer = self._grant(request.form)
+        except Refused as refused:
             self._provider.complaints.append(f"token request: {refused.reason}")
             return httpx.Response(refused.status, json={"error": refused.error})
-        return httpx.Response(200, headers={"cache-control": "no-store"}, json=self._tokens(grant))
+        return httpx.Response(200, headers={"cache-control": "no-store"}, json=answer)
 
-    def _check_client(self, request: ReceivedRequest) -> None:
-        provider, form = self._provider, request.form
-        if request.headers.get("content-type", "").partition(";")[0] != "application/x-www-form-urlencoded":
-            raise _Refused(400, "invalid_request", "not a form")
-        used, client_id, secret = _credentials(request)
-        if used != provider.client_auth:
-            raise _Refused(401, "invalid_client", f"the client authenticated with {used}, registered is {provider.client_auth}")
-        if client_id != provider.client_id or form.get("client_id", provider.client_id) != provider.client_id:
-            raise _Refused(401, "invalid_client", "unknown client")
-        if used != "none" and secret != provider.client_secret:
-            raise _Refused(401, "invalid_client", "wrong client secret")
+    def _grant(self, form: dict[str, str]) -> dict[str, object]:
+        match form.get("grant_type"):
+            case "authorization_code":
+                return self._first_tokens(self._redeem(form))
+            case "refresh_token":
+                return self._refreshed_tokens(*self._refresh(form))
+        raise Refused(400, "unsupported_grant_type", "grant_type is neither authorization_code nor refresh_token")
 
     def _redeem(self, form: dict[str, str]) -> Grant:
         provider = self._provider
-        if form.get("grant_type") != "authorization_code":
-            raise _Refused(400, "unsupported_grant_type", "grant_type is not authorization_code")
         grant = provider.grants.get(form.get("code", ""))
         if grant is None:
-            raise _Refused(400, "invalid_grant", "unknown code")
+            raise Refused(400, "invalid_grant", "unknown code")
         if grant.used:
-            provider.tokens.pop(grant.access_token, None)  # RFC 6749 4.1.2: revoke what a replayed code was used for
-            raise _Refused(400, "invalid_grant", "code used twice")
+            provider.revoke_grant(grant)  # RFC 6749 4.1.2: revoke what a replayed code was used for
+            raise Refused(400, "invalid_grant", "code used twice")
         grant.used = True
         if provider.clock.now() > grant.issued + provider.code_lifetime:
-            raise _Refused(400, "invalid_grant", "code expired")
+            raise Refused(400, "invalid_grant", "code expired")
         if form.get("redirect_uri") != grant.parameters["redirect_uri"]:
-            raise _Refused(400, "invalid_grant", "redirect_uri is missing or another one")
+            raise Refused(400, "invalid_grant", "redirect_uri is missing or another one")
         verifier = form.get("code_verifier", "")
         provider.secrets.update({verifier} - {""})
         if not 43 <= len(verifier) <= 128 or b64url(hashlib.sha256(verifier.encode()).digest()) != grant.parameters["code_challenge"]:
-            raise _Refused(400, "invalid_grant", "code_verifier does not fit the code_challenge")
+            raise Refused(400, "invalid_grant", "code_verifier does not fit the code_challenge")
         return grant
 
-    def _tokens(self, grant: Grant) -> dict[str, object]:
-        provider = self._provider
-        grant.access_token = provider.secret("canary-access-token")
-        provider.tokens[grant.access_token] = grant
-        tokens = {
-            "access_token": grant.access_token,
-            "token_type": "Bearer",
-            "id_token": provider.id_token(dict(grant.parameters), grant.access_token),
-            "scope": grant.parameters["scope"],
-        }
+    def _refresh(self, form: dict[str, str]) -> tuple[RefreshGrant, str]:
+        """The refresh token's grant and the scope now asked for (RFC 6749 6)."""
+        provider, token = self._provider, form.get("refresh_token", "")
+        refresh = provider.refresh_grants.get(token)
+        if refresh is None:
+            raise Refused(400, "invalid_grant", "unknown refresh token")
+        now = provider.clock.now()
+        if refresh.used is not None and now > refresh.used + provider.refresh_grace:
+            provider.revoke_grant(refresh.grant)  # RFC 9700 4.14.2: whoever comes second, one of the two is a thief
+            raise Refused(400, "invalid_grant", "refresh token used twice")
+        granted = refresh.grant.parameters["scope"]
+        scope = form.get("scope", granted)
+        if not set(scope.split()) <= set(granted.split()):
+            raise Refused(400, "invalid_scope", "more scopes than were granted")
+        if provider.refresh_rotation and refresh.used is None:
+            refresh.used = now
+        return refresh, scope
+
+    def _first_tokens(self, grant: Grant) -> dict[str, object]:
+        provider, scope = self._provider, grant.parameters["scope"]
+        access_token = self._access_token(grant)
+        grant.signed_in = int(provider.clock.now())
+        tokens = self._answer(access_token, provider.id_token(dict(grant.parameters), access_token), scope)
+        if provider.refresh_tokens or "offline_access" in scope.split():
+            tokens["refresh_token"] = self._refresh_token(grant)
         return edited(tokens, provider.token_edits)
 
+    def _refreshed_tokens(self, refresh: RefreshGrant, scope: str) -> dict[str, object]:
+        """New tokens. The ID token has no ``nonce`` and the old ``auth_time`` (OIDC Core 12.2)."""
+        provider, grant = self._provider, refresh.grant
+        access_token = self._access_token(grant)
+        parameters = {name: value for name, value in grant.parameters.items() if name != "nonce"}
+        edits = {**({"auth_time": grant.signed_in} if "max_age" in parameters else {}), **provider.refreshed_id_token_claims}
+        tokens = self._answer(access_token, provider.id_token(parameters, access_token, edits), scope)
+        if provider.refresh_rotation:
+            tokens["refresh_token"] = self._refresh_token(grant)
+        return edited(edited(tokens, provider.token_edits), provider.refresh_edits)
 
-def _credentials(request: ReceivedRequest) -> tuple[str, str, str]:
-    """``(method, client id, secret)`` as sent; two methods at once are one too many (RFC 6749 2.3)."""
-    form, header = request.form, request.headers.get("authorization", "")
-    if header:
-        if "client_secret" in form:
-            return "two methods", "", ""
-        try:
-            user, _, password = base64.b64decode(header.removeprefix("Basic "), validate=True).decode("ascii").partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            return "an unreadable header", "", ""
-        return "client_secret_basic", unquote_plus(user), unquote_plus(password)
-    if "client_secret" in form:
-        return "client_secret_post", form.get("client_id", ""), form["client_secret"]
-    return "none", form.get("client_id", ""), ""
+    def _access_token(self, grant: Grant) -> str:
+        grant.access_token = self._provider.secret("canary-access-token")
+        self._provider.tokens[grant.access_token] = grant
+        return grant.access_token
+
+    def _refresh_token(self, grant: Grant) -> str:
+        token = self._provider.secret("canary-refresh-token")
+        self._provider.refresh_grants[token] = RefreshGrant(grant)
+        return token
+
+    def _answer(self, access_token: str, id_token: object, scope: str) -> dict[str, object]:
+        tokens: dict[str, object] = {"access_token": access_token, "token_type": "Bearer", "id_token": id_token, "scope": scope}
+        if self._provider.expires_in is not None:
+            tokens["expires_in"] = self._provider.expires_in
+        return tokens
