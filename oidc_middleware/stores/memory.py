@@ -1,0 +1,184 @@
+"""Sessions in this process, for one worker: nothing to install, nothing kept over a restart."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from typing import Final, NamedTuple
+
+from oidc_middleware.clock import SystemClock
+from oidc_middleware.errors import Unavailable
+from oidc_middleware.stores.base import BATCH, Record, full
+from oidc_middleware.stores.shelf import Shelf
+
+MAX_SESSIONS: Final = 100_000
+
+
+class _Session(NamedTuple):
+    data: bytes
+    version: int
+    indexes: tuple[str, ...]
+    issued_at: float
+
+
+class MemoryStore:
+    """At most *max_sessions* sessions; beyond that, the one that was idle the longest goes, and ``evicted`` counts it (catalogue F-ST-14).
+
+    Tombstones go likewise. Marks, claims and leases do not: forgetting one would undo a logout or let a message be replayed, so when there are
+    too many (twice *max_sessions* of a kind) new ones are ``store_full``. ``instance`` names this store: a cookie that carries it tells that a
+    session belongs to another worker (catalogue F-ST-15). A forked child starts empty, with a name of its own.
+    """
+
+    def __init__(self, max_sessions: int = MAX_SESSIONS) -> None:
+        self._max_sessions = max_sessions
+        self.start()
+        _ALIVE.add(self)
+
+    def start(self) -> None:
+        """Begin empty."""
+        self.instance = SystemClock.random(6).hex()
+        self._lock = threading.Lock()
+        self._sessions: Shelf[_Session] = Shelf(self._max_sessions, self._unlink)
+        self._members: dict[str, set[str]] = {}
+        self._tombstones: Shelf[bool] = Shelf(2 * self._max_sessions)
+        self._marks: Shelf[float] = Shelf(2 * self._max_sessions)
+        self._owners: Shelf[str] = Shelf(2 * self._max_sessions)
+
+    def __repr__(self) -> str:
+        return f"<MemoryStore of {len(self._sessions)} sessions>"
+
+    @property
+    def evicted(self) -> int:
+        """How many living sessions had to make room."""
+        return self._sessions.evicted
+
+    def get(self, key: str, now: float) -> Record | None:
+        """See :class:`~oidc_middleware.stores.base.SyncStore`, here and below."""
+        with self._lock:
+            session = self._sessions.get(key, now)
+        return Record(session.data, session.version) if session else None
+
+    def create(self, key: str, data: bytes, *, ttl: float, indexes: tuple[str, ...], issued_at: float, now: float) -> bool:
+        with self._lock:
+            known = self._sessions.get(key, now)
+            if known:
+                return known.data == data
+            latest = self._latest(indexes, now)
+            if self._tombstones.get(key, now) or (latest is not None and latest >= issued_at):
+                return False
+            self._sessions.put(key, _Session(data, 1, indexes, issued_at), now + ttl, now)
+            for index in indexes:
+                self._members.setdefault(index, set()).add(key)
+            return True
+
+    def replace(self, key: str, data: bytes, version: int, *, ttl: float, now: float) -> bool:
+        with self._lock:
+            known = self._sessions.get(key, now)
+            if not known or known.version != version:
+                return bool(known and known.version == version + 1 and known.data == data)
+            self._sessions.put(key, known._replace(data=data, version=version + 1), now + ttl, now)
+            return True
+
+    def delete(self, key: str, *, keep: float, now: float) -> bool:
+        with self._lock:
+            return self._bury(key, keep, now)
+
+    def delete_index(self, index: str, *, issued_until: float, keep: float, now: float) -> int:
+        self.mark(index, issued_until=issued_until, keep=keep, now=now)
+        with self._lock:
+            keys = list(self._members.get(index, ()))
+        count = 0
+        for start in range(0, len(keys), BATCH):
+            with self._lock:
+                count += sum(self._bury_if_issued(key, issued_until, keep, now) for key in keys[start : start + BATCH])
+        return count
+
+    def mark(self, index: str, *, issued_until: float, keep: float, now: float) -> None:
+        with self._lock:
+            known = self._marks.get(index, now)
+            expires = max(now + keep, self._marks.expiry(index))
+            self._room(self._marks, index, now)
+            self._marks.put(index, issued_until if known is None else max(known, issued_until), expires, now)
+
+    def marks(self, indexes: tuple[str, ...], now: float) -> float | None:
+        with self._lock:
+            return self._latest(indexes, now)
+
+    def claim(self, key: str, ttl: float, now: float) -> bool:
+        with self._lock:
+            return self._own(f"claim:{key}", "", ttl, now) is None
+
+    def forget(self, key: str) -> None:
+        with self._lock:
+            self._owners.pop(f"claim:{key}", 0)
+
+    def acquire(self, key: str, owner: str, ttl: float, now: float) -> bool:
+        with self._lock:
+            if self._own(f"lease:{key}", owner, ttl, now) not in {None, owner}:
+                return False
+            self._owners.put(f"lease:{key}", owner, now + ttl, now)
+            return True
+
+    def release(self, key: str, owner: str) -> None:
+        with self._lock:
+            if self._owners.get(f"lease:{key}", 0) == owner:
+                self._owners.pop(f"lease:{key}", 0)
+
+    def check(self) -> list[str]:
+        return []
+
+    def close(self) -> None:
+        """Nothing to let go of; the sessions stay for whoever still has this store."""
+
+    def _own(self, name: str, owner: str, ttl: float, now: float) -> str | None:
+        """The owner of *name*, which is *owner* from now on if there was none."""
+        known = self._owners.get(name, now)
+        if known is None:
+            self._room(self._owners, name, now)
+            self._owners.put(name, owner, now + ttl, now)
+        return known
+
+    @staticmethod
+    def _room(shelf: Shelf[str] | Shelf[float], key: str, now: float) -> None:
+        shelf.sweep(now)
+        if shelf.is_full and not shelf.expiry(key):
+            raise _full()
+
+    def _latest(self, indexes: tuple[str, ...], now: float) -> float | None:
+        return max((mark for index in indexes if (mark := self._marks.get(index, now)) is not None), default=None)
+
+    def _bury_if_issued(self, key: str, issued_until: float, keep: float, now: float) -> bool:
+        known = self._sessions.get(key, now)
+        return bool(known and known.issued_at <= issued_until and self._bury(key, keep, now))
+
+    def _bury(self, key: str, keep: float, now: float) -> bool:
+        known = self._sessions.pop(key, now)
+        if known:
+            self._unlink(key, known)
+        self._tombstones.put(key, True, now + keep, now)  # noqa: FBT003  # a mere presence
+        return bool(known)
+
+    def _unlink(self, key: str, session: _Session) -> None:
+        for index in session.indexes:
+            members = self._members.get(index, set())
+            members.discard(key)
+            if not members:
+                self._members.pop(index, None)
+
+
+def _full() -> Unavailable:
+    return full("memory", "too many logouts, claims or leases at once; raise max_sessions")
+
+
+_ALIVE: Final[weakref.WeakSet[MemoryStore]] = weakref.WeakSet()
+
+
+def _start_again() -> None:
+    for store in list(_ALIVE):
+        store.start()
+
+
+if hasattr(os, "register_at_fork"):
+    # A child would otherwise inherit a lock that some thread of the parent holds, and sessions that the parent alone keeps up (catalogue F-PR-06).
+    os.register_at_fork(after_in_child=_start_again)

@@ -1,0 +1,100 @@
+"""A bounded dictionary whose entries expire, made so that no operation ever has to stop and clean up (catalogue F-PR-13).
+
+``cachetools`` has one whose entries expire as well, but it throws out everything that is due at once, inside one call.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+Value = TypeVar("Value")
+
+#: Seconds of expiry times that are looked after together.
+_SLOT: Final = 60
+#: Entries thrown out by one call at most.
+_SWEEP: Final = 16
+
+
+class Shelf(Generic[Value]):
+    """At most *limit* entries, each with its time of expiry, in the order of their last use. Not safe for threads by itself.
+
+    *dropped* is told what was thrown out because it expired or because there was no room.
+    """
+
+    def __init__(self, limit: int, dropped: Callable[[str, Value], None] | None = None) -> None:
+        self._limit = limit
+        self._dropped = dropped
+        self._entries: OrderedDict[str, tuple[float, Value]] = OrderedDict()
+        self._slots: dict[int, set[str]] = {}
+        self._order: list[int] = []
+        #: Entries thrown out although they had not expired.
+        self.evicted = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next new entry would throw one out."""
+        return len(self._entries) >= self._limit
+
+    def get(self, key: str, now: float) -> Value | None:
+        """The value of *key*, which is thereby the one used last."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        if entry[0] <= now:
+            self._drop(key)
+            return None
+        self._entries.move_to_end(key)
+        return entry[1]
+
+    def put(self, key: str, value: Value, expires: float, now: float) -> None:
+        """Set *key*. The entry that was idle the longest makes room for it."""
+        self.sweep(now)
+        if not self._leave(key) and self.is_full:
+            self.evicted += 1
+            self._drop(next(iter(self._entries)))
+        self._entries[key] = (expires, value)
+        slot = int(expires // _SLOT)
+        if slot not in self._slots:
+            self._slots[slot] = set()
+            heapq.heappush(self._order, slot)
+        self._slots[slot].add(key)
+
+    def expiry(self, key: str) -> float:
+        """When *key* expires; 0 if there is no such entry."""
+        entry = self._entries.get(key)
+        return entry[0] if entry else 0
+
+    def pop(self, key: str, now: float) -> Value | None:
+        """Take *key* out; its value, unless it had expired."""
+        value = self.get(key, now)
+        self._leave(key)
+        return value
+
+    def sweep(self, now: float) -> None:
+        """Throw out a few of those that expired."""
+        due = int(now // _SLOT)
+        for _ in range(_SWEEP):
+            if not self._order or self._order[0] >= due:
+                return
+            keys = self._slots[self._order[0]]
+            if keys:
+                self._drop(keys.pop())
+            else:
+                del self._slots[heapq.heappop(self._order)]
+
+    def _drop(self, key: str) -> None:
+        entry = self._leave(key)
+        if entry and self._dropped:
+            self._dropped(key, entry[1])
+
+    def _leave(self, key: str) -> tuple[float, Value] | None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._slots[int(entry[0] // _SLOT)].discard(key)
+        return entry
