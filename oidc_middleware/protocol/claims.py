@@ -1,20 +1,23 @@
-"""What a claim must look like before anything is done with it, for the tokens that are no ID token of a login."""
+"""What a claim must look like before anything is done with it: one rule for ID tokens and logout tokens."""
 
 from __future__ import annotations
 
 import math
-from typing import TypeGuard
+from typing import Final, TypeGuard
 
-from oidc_middleware.protocol.id_token import MAX_SUBJECT_LENGTH, MAX_TIME
+#: The end of the year 9999, the last that ``datetime`` knows. Larger numbers are refused before anything is computed with them (catalogue ID-18).
+MAX_TIME: Final = 253_402_300_799
+#: OIDC Core 2: "MUST NOT exceed 255 ASCII characters in length".
+MAX_SUBJECT_LENGTH: Final = 255
 
 
 def is_time(value: object) -> TypeGuard[float]:
-    """A finite, sensible number of seconds since the epoch (RFC 7519 2, NumericDate). ``true`` is no number here."""
+    """A finite, sensible number of seconds since the epoch (RFC 7519 2). Some providers send floats (Canaille); ``true`` is no number here."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value <= MAX_TIME
 
 
 def is_subject(value: object) -> TypeGuard[str]:
-    """A usable ``sub`` (OIDC Core 2), by the same rule as in an ID token: whoever could not sign in cannot be signed out (catalogue ID-21)."""
+    """A usable ``sub`` (OIDC Core 2). Other characters would do their harm later, in a cookie, a header or the log (catalogue ID-21)."""
     return is_printable(value, MAX_SUBJECT_LENGTH) and value == value.strip()
 
 

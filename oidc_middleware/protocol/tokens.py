@@ -49,9 +49,28 @@ def process_tokens(response: HttpResponse) -> TokenSet:
     Raises ``LoginError("code_refused")`` for ``invalid_grant``; ``ProviderError``: ``client_rejected`` (``invalid_client`` or 401),
     ``token_refused`` (any other 4xx), ``token_response_invalid``, ``id_token_missing``, ``response_redirected``; ``Unavailable`` for 429 and 5xx.
     """
+    answer = token_answer(response, refused="code_refused")  # used, expired, or another login's (catalogue PK-03, CI-01)
+    if answer.id_token is None:
+        raise ProviderError("id_token_missing", "the answer has no id_token")  # catalogue ID-31
+    return TokenSet(answer.access_token, "Bearer", answer.expires_in, answer.refresh_token, answer.id_token, answer.scope)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAnswer:
+    """A successful answer of the token endpoint to any kind of grant, as :class:`TokenSet`, but for ``id_token``: ``None`` where there is none."""
+
+    access_token: str = field(repr=False)
+    expires_in: int | None
+    refresh_token: str | None = field(repr=False)
+    id_token: str | None = field(repr=False)
+    scope: str | None
+
+
+def token_answer(response: HttpResponse, *, refused: str) -> TokenAnswer:
+    """The answer of the token endpoint (RFC 6749 5.1, 5.2); errors as for :func:`process_tokens`, *refused* being the code for ``invalid_grant``."""
     check_status(response, "token")
     if 400 <= response.status < 500:
-        _refuse(response)
+        _refuse(response, refused)
     # An unusable number elsewhere in the answer must not cost the login (catalogue ID-32: `expires_in: 1e400`).
     document = json_body(response, "token_response_invalid", "token", huge_numbers_as_none=True)
     access_token, token_type, id_token = (document.get(name) for name in ("access_token", "token_type", "id_token"))
@@ -59,25 +78,24 @@ def process_tokens(response: HttpResponse) -> TokenSet:
         raise ProviderError("token_response_invalid", "no usable access_token")
     if not isinstance(token_type, str) or token_type.lower() != "bearer":  # RFC 6749 5.1: case insensitive
         raise ProviderError("token_response_invalid", f"token_type {shown(token_type)}")
-    if not isinstance(id_token, str) or not id_token:
-        raise ProviderError("id_token_missing", f"id_token is {type(id_token).__name__}")  # catalogue ID-31
+    if id_token is not None and not isinstance(id_token, str):
+        raise ProviderError("id_token_missing", f"id_token is {type(id_token).__name__}")
     refresh_token, scope = document.get("refresh_token"), document.get("scope")
-    return TokenSet(
+    return TokenAnswer(
         access_token=access_token,
-        token_type="Bearer",  # noqa: S106  # the name of a token type
         expires_in=_seconds(document.get("expires_in")),
         refresh_token=refresh_token if isinstance(refresh_token, str) and _TOKEN.fullmatch(refresh_token) else None,
-        id_token=id_token,
+        id_token=id_token or None,
         scope=scope if isinstance(scope, str) and _SCOPE.fullmatch(scope) else None,
     )
 
 
-def _refuse(response: HttpResponse) -> None:
+def _refuse(response: HttpResponse, refused: str) -> None:
     error, detail = error_of(response)
     if error == "invalid_client" or response.status == 401:  # RFC 6749 5.2
         raise ProviderError("client_rejected", detail)
     if error == "invalid_grant":
-        raise LoginError("code_refused", detail)  # used, expired, or another login's (catalogue PK-03, CI-01)
+        raise LoginError(refused, detail)
     raise ProviderError("token_refused", detail)
 
 
