@@ -1,16 +1,19 @@
 """The way back from the provider, as far as whole logins cannot show it: what keeps a login usable, what ends it, and in which order."""
 
+import logging
+from dataclasses import replace
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
 from oidc_middleware.errors import ProviderError, Unavailable
 from oidc_middleware.flows.callback import callback_endpoint
-from oidc_middleware.flows.effects import Claim, Fetch, ReadBody
+from oidc_middleware.flows.effects import Claim, ReadBody, Report
 from oidc_middleware.flows.gate import gate
 from oidc_middleware.flows.login import _drawer
 from oidc_middleware.protocol.messages import HttpResponse
 from oidc_middleware.sessions.pending import new_pending_login
+from oidc_middleware.sessions.session import Session
 from oidc_middleware.testing import ScriptedProvider
 from tests.flows.hand import ISSUER, METADATA, Driver, code_of, json_response, party, request
 
@@ -102,12 +105,20 @@ def test_a_claimed_login_ends_whether_or_not_the_code_left(error, code):
 
 @pytest.mark.row("ST-06")
 def test_a_login_is_claimed_for_as_long_as_its_cookie_can_be_used():
-    case = Return(login_timeout=600, leeway=30)
-    case.driver.answers += [ProviderError("token_refused")]
-    case.come_back()
-    [claim] = [effect for effect in case.driver.effects if isinstance(effect, Claim)]
-    assert (claim.key, claim.seconds) == (f"login:{case.login.state}", 630)
-    assert case.driver.effects.index(claim) < [isinstance(e, Fetch) and e.request.purpose == "token" for e in case.driver.effects].index(True)
+    case, other = (Return(login_timeout=600, leeway=30) for _ in range(2))
+    other.login = replace(other.login, state="t" * 43)
+    set_cookie, *_ = other.site.logins.add("", other.login, bytes(12), other.now)
+    other.cookie = set_cookie.partition(";")[0]
+    keys = []
+    for login in (case, other):
+        login.driver.answers += [ProviderError("token_refused")]
+        login.come_back()
+        [claim] = [effect for effect in login.driver.effects if isinstance(effect, Claim)]
+        assert claim.seconds == 630
+        purposes = [getattr(getattr(effect, "request", None), "purpose", "") for effect in login.driver.effects]
+        assert login.driver.effects.index(claim) < purposes.index("token"), "before the code leaves"
+        keys.append(claim.key)
+    assert len(set(keys)) == 2, "each login is claimed for itself"
 
 
 @pytest.mark.row("ST-12")
@@ -147,6 +158,43 @@ def test_what_is_not_the_providers_form_is_not_read(fields, status, code):
     answer = case.come_back(**{**fields, "headers": PAGE | fields.get("headers", {})})
     assert (answer.status, code_of(answer), case.cleared(answer)) == (status, code, False)
     assert not [effect for effect in case.driver.effects if isinstance(effect, ReadBody)]
+
+
+@pytest.mark.row("ST-15")
+@pytest.mark.parametrize("headers", [{}, {"accept": "application/json", "sec-fetch-mode": "cors", "sec-fetch-dest": "empty"}])
+def test_a_login_that_is_over_is_over_whoever_asks(headers):
+    case = Return()
+    answer = case.come_back(query=case.query(error="access_denied", code=""), headers=headers)
+    assert (answer.status, code_of(answer), case.cleared(answer)) == (403, "access_denied", True)
+    [report] = [effect for effect in case.driver.effects if isinstance(effect, Report)]
+    assert (report.event, report.level, report.code) == ("login.failed", logging.WARNING, "access_denied")
+    assert report.correlation_id in answer.body.decode()
+
+
+@pytest.mark.row("ER-01")
+def test_a_fault_of_the_provider_is_louder_than_one_of_the_browser():
+    case = Return()
+    case.driver.answers += [ProviderError("token_response_invalid", "odd")]
+    answer = case.come_back()
+    [report] = [effect for effect in case.driver.effects if isinstance(effect, Report) and effect.code]
+    assert (answer.status, report.event, report.level, report.detail) == (502, "login.failed", logging.ERROR, "odd")
+    assert "Retry-After" not in dict(answer.headers)
+
+
+@pytest.mark.row("ST-06", "LG-04")
+def test_the_back_button_is_a_line_in_the_log():
+    case = Return()
+    session = Session(
+        issuer=ISSUER, subject="ada", claims_json="{}", created=case.now, seen=case.now, expires=case.now + 99, sid=None, scopes=(),
+        id_token=None, auth_time=None,
+    )  # fmt: skip
+    cookie = "; ".join(item.partition(";")[0] for item in case.site.sessions.write(session, case.now, bytes(12), ()))
+    answer = case.come_back(cookie=cookie)
+    assert (answer.status, dict(answer.headers)["Location"], answer.body) == (303, "/", b"")
+    [report] = case.driver.effects
+    assert (report.event, report.code) == ("login.replayed", "no_transaction")
+    mismatch = case.come_back(cookie=cookie, query="code=c0de")
+    assert (mismatch.status, code_of(mismatch)) == (400, "state_missing")
 
 
 @pytest.mark.row("ST-08")

@@ -8,6 +8,7 @@ import pytest
 from oidc_middleware.errors import LoginError, ProviderError
 from oidc_middleware.flows.claims import expected_id_token, new_session, session_cookies, userinfo_claims
 from oidc_middleware.flows.metadata import provider_metadata
+from oidc_middleware.protocol.id_token import IDToken
 from oidc_middleware.protocol.keys import KeySet
 from tests.flows.hand import METADATA, Driver, json_response, party
 
@@ -21,7 +22,7 @@ def asked(claims, *, endpoint=True, answer=None, **options):
     document = METADATA if endpoint else {name: value for name, value in METADATA.items() if name != "userinfo_endpoint"}
     driver = Driver(json_response(document), json_response(answer or {"sub": "ada", "email": "from-userinfo@example.com"}))
     metadata = driver.run(provider_metadata(rp.provider, rp.settings))
-    id_token = SimpleNamespace(claims={"sub": "ada", **claims}, subject="ada")
+    id_token = IDToken({"sub": "ada", **claims}, "raw")
     tokens = SimpleNamespace(access_token="t")
     expected = expected_id_token(rp.settings, nonce="n", access_token="t")
     more = driver.run(userinfo_claims(id_token, tokens, metadata, expected, KeySet(()), rp))
@@ -94,16 +95,16 @@ def test_what_is_asked_of_the_provider_is_demanded_of_its_token(params, max_age,
 
 def session(claims=None, *, scope=None, **options):
     rp = party(**options)
-    id_token = SimpleNamespace(issuer="https://op.example.com", subject="ada", raw="raw", claims={"sub": "ada", **(claims or {})})
+    id_token = IDToken({"iss": "https://op.example.com", "sub": "ada", "iat": 995, **(claims or {})}, "raw")
     return new_session(id_token, {"email": "x", "sub": "eve", "nonce": "n"}, SimpleNamespace(scope=scope), rp.settings, 1000.0), rp
 
 
 @pytest.mark.row("UI-05")
 def test_a_session_says_who_and_for_how_long():
-    made, rp = session({"name": "Ada", "auth_time": 990, "sid": "s1", "exp": 1, "iat": 1, "aud": "app", "azp": "app"}, session_lifetime=3600)
+    made, rp = session({"name": "Ada", "auth_time": 990, "sid": "s1", "exp": 1, "aud": "app", "azp": "app"}, session_lifetime=3600)
     assert (made.issuer, made.subject, made.created, made.seen, made.expires) == ("https://op.example.com", "ada", 1000, 1000, 4600)
     assert (made.sid, made.auth_time, made.id_token, made.scopes) == ("s1", 990, "raw", rp.settings.scopes)
-    assert made.claims_json == '{"email":"x","sub":"ada","name":"Ada","auth_time":990,"sid":"s1"}'
+    assert made.claims_json == '{"email":"x","sub":"ada","iss":"https://op.example.com","name":"Ada","auth_time":990,"sid":"s1"}'
     assert session(scope="openid  mail")[0].scopes == ("openid", "mail")
 
 
@@ -134,7 +135,7 @@ def test_what_does_not_fit_goes_in_the_order_of_its_use():
     large, rp = session({**BULK, "groups": ["a"], "_claim_names": {"groups": "src"}})
     essential = kept(large, rp)
     assert essential.id_token is None
-    assert essential.claims_json == '{"email":"x","sub":"ada","groups":["a"],"_claim_names":{"groups":"src"}}'
+    assert essential.claims_json == '{"email":"x","sub":"ada","iss":"https://op.example.com","groups":["a"],"_claim_names":{"groups":"src"}}'
 
 
 @pytest.mark.row("CK-05", "AZ-01")
@@ -142,7 +143,7 @@ def test_what_the_rules_ask_about_is_kept_and_what_is_configured_is_never_droppe
     made, rp = session({**BULK, "department": "r&d"}, allow={"claim": {"department": ["r&d"]}})
     assert '"department":"r&d"' in kept(made, rp).claims_json
     made, rp = session({"department": "r&d", "team": "x", "other": 1}, session_claims=["team"], allow={"claim": {"department": ["r&d"]}})
-    assert kept(made, rp).claims_json == '{"sub":"ada","department":"r&d","team":"x"}'
+    assert kept(made, rp).claims_json == '{"sub":"ada","iss":"https://op.example.com","department":"r&d","team":"x"}'
     made, rp = session(BULK, session_claims=["bulk"])
     with pytest.raises(LoginError) as caught:
         kept(made, rp)

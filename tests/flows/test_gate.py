@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from oidc_middleware.flows.effects import Random, Report
+from oidc_middleware.errors import Unavailable
+from oidc_middleware.flows.effects import Report
 from oidc_middleware.flows.gate import gate
 from oidc_middleware.flows.login import own_path
 from oidc_middleware.flows.messages import PassThrough, Respond
@@ -76,10 +77,8 @@ def test_the_use_of_a_session_is_written_down_after_a_quarter_of_its_idle_time()
     rp = party(idle_timeout=1600)
     before = decided(rp, "/x", cookie=cookie_of(rp, replace(SESSION, seen=NOW - 399)))
     assert (before.set_cookies, before.user.identity) == ((), "ada")
-    driver = Driver()
-    after = decided(rp, "/x", cookie=cookie_of(rp, replace(SESSION, seen=NOW - 400)), driver=driver)
+    after = decided(rp, "/x", cookie=cookie_of(rp, replace(SESSION, seen=NOW - 400)))
     assert after.user.identity == "ada"
-    assert driver.effects == [Random(12)]
     header = "; ".join(item.partition(";")[0] for item in after.set_cookies)
     assert rp.sites.fixed.sessions.read(header, NOW).session == replace(SESSION, seen=NOW)
     assert decided(rp, "/x", kind="websocket", headers={"origin": "https://app.example.com"}, cookie=cookie_of(rp)).set_cookies == ()
@@ -172,6 +171,31 @@ def test_a_public_page_needs_no_usable_host_but_our_endpoints_do():
     assert decided(rp, "/closed").status == 302
 
 
+@pytest.mark.row("F-OP-01", "ER-01")
+def test_a_page_that_says_what_went_wrong_leads_back_to_where_one_wanted_to_go():
+    rp = party(base_url="https://app.example.com/dash", title="The board")
+    down = Driver(Unavailable("provider_unreachable", retry_after=7))
+    answer = decided(rp, "/deep", query="x=1", driver=down)
+    text = answer.body.decode()
+    assert (answer.status, dict(answer.headers)["Retry-After"]) == (503, "7")
+    assert 'href="/dash/oidc/login?return_to=%2Fdash%2Fdeep%3Fx%3D1"' in text
+    assert "The board" in text
+    assert down.effects[-1].correlation_id in text
+    unknown = decided(rp, "/oidc/nothing", query="x=1").body.decode()
+    assert 'href="/dash/oidc/login"' in unknown or "return_to" not in unknown, "an endpoint of ours is nowhere to return to"
+
+
+@pytest.mark.row("CK-08")
+def test_tossed_cookies_are_cleared_on_the_way_to_the_provider_as_well():
+    rp = party()
+    twice = f"{cookie_of(rp)}; {cookie_of(rp)}"
+    answer = decided(rp, "/x", cookie=twice)
+    assert answer.status == 302
+    name = twice.partition("=")[0]
+    assert [value for header, value in answer.headers if header == "Set-Cookie" and value.startswith(f"{name}=;") and "Max-Age=0" in value]
+    assert not [value for header, value in decided(rp, "/x").headers if header == "Set-Cookie" and value.startswith(f"{name}=;")]
+
+
 @pytest.mark.row("ER-06")
 def test_a_path_that_is_no_text_leads_back_to_something_that_can_be_written():
     """Bytes that are no UTF-8: WSGI hands them over as lone surrogates, and no URL holds one."""
@@ -180,3 +204,4 @@ def test_a_path_that_is_no_text_leads_back_to_something_that_can_be_written():
     assert own_path(request("/caf\udce9", target="/caf%E9?x"), site) == "/caf%E9"
     assert own_path(request("/caf\xe9", target="/other", query="y"), site) == "/caf%C3%A9?y", "a target that says something else is not believed"
     assert own_path(request("", target=""), site) == "/"
+    assert own_path(request("/a@b:c/d e~(1)"), site) == "/a@b:c/d%20e~(1)", "as browsers write it"

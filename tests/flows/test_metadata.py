@@ -194,6 +194,23 @@ def test_an_unknown_key_is_looked_for_once_a_minute_and_no_more():
     assert case.verify(newest)[0].subject
 
 
+@pytest.mark.row("JW-07", "ID-16")
+@pytest.mark.parametrize(
+    ("claims", "code"), [({"aud": "other"}, "id_token_audience"), ({"exp": 1}, "id_token_expired"), ({"sub": ""}, "id_token_subject")]
+)
+def test_a_token_that_is_wrong_for_another_reason_costs_no_fetch(claims, code):
+    case = Rotating()
+    case.driver.answers += [case.jwks()]
+    case.provider.id_token_claims |= claims
+    for _ in range(2):
+        with pytest.raises(ProviderError) as caught:
+            case.verify(case.token())
+        assert caught.value.code == code
+    assert case.driver.fetched.count("jwks") == 1
+    case.provider.id_token_claims.clear()
+    assert case.verify(case.token())[0].subject
+
+
 @pytest.mark.row("JW-07")
 def test_the_minute_counts_after_a_failed_look_too():
     case = Rotating()
