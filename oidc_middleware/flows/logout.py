@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from oidc_middleware.errors import LoginError, ProviderError, Unavailable
-from oidc_middleware.flows.answers import login_url, page, problem, redirect, wants_page
+from oidc_middleware.flows.answers import login_url, navigates, page, problem, redirect, wants_page
 from oidc_middleware.flows.effects import Flow, Random, Report
 from oidc_middleware.flows.login import form_parameters, single_parameters
 from oidc_middleware.flows.messages import Request, Respond
@@ -14,7 +14,6 @@ from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.flows.resume import user_of
 from oidc_middleware.flows.site import Site
 from oidc_middleware.pages import render_confirm_logout, render_signed_out
-from oidc_middleware.policy.challenge import is_prefetch
 from oidc_middleware.policy.origin import proves_same_origin
 from oidc_middleware.protocol.logout import end_session_request
 from oidc_middleware.sessions.sealing import BrokenSeal
@@ -34,7 +33,7 @@ def logout_endpoint(request: Request, rp: RelyingParty, site: Site) -> Flow[Resp
         parameters |= yield from form_parameters(request)
         if same_origin is None and not _csrf_holds(parameters.get("csrf_token", ""), request, site, read.session):
             return (yield from _confirm(request, rp, site, read.session, parameters))
-    elif same_origin is not True or is_prefetch(request.headers):
+    elif same_origin is not True or not navigates(request):  # an image in a page of the app is same-origin as well, and nobody's wish
         return (yield from _confirm(request, rp, site, read.session, parameters))
     return (yield from _sign_out(request, rp, site, read.session, parameters.get("return_to")))
 

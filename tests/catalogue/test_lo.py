@@ -67,6 +67,11 @@ def test_a_get_that_proves_where_it_comes_from_signs_out_but_not_in_advance(stag
     early = browser.navigate("/oidc/logout", initiator=BASE_URL, follow=False, headers={"sec-purpose": "prefetch"})
     assert (early.status in (200, 403), early.all("set-cookie")) == (True, [])
     assert stage.who(browser)
+    for destination in ("image", "empty", "script"):
+        headers = {"sec-fetch-mode": "no-cors", "sec-fetch-dest": destination, "accept": "*/*"}
+        part = browser.fetch("/oidc/logout", headers=headers)  # of a page of the app: what somebody wrote into a comment, for one
+        assert (part.status, part.all("set-cookie")) == (403, [])
+    assert stage.who(browser)
     page = browser.navigate("/oidc/logout", initiator=BASE_URL, follow=False)
     assert page.status == 303
     assert stage.who(browser) is None
