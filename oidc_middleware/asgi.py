@@ -1,4 +1,4 @@
-"""The shell for ASGI applications: pure ASGI, for HTTP and WebSocket; lifespan and everything unknown pass untouched."""
+"""The shell for ASGI applications: pure ASGI, for HTTP and WebSocket; lifespan passes untouched, what is unknown does not pass."""
 
 from __future__ import annotations
 
@@ -32,6 +32,10 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 #: What decides on caching, and the answer where nothing does. ASGI wants names in lower case, yet not every application keeps to it.
 _CACHING: Final = frozenset({b"cache-control", b"etag", b"last-modified", b"Cache-Control", b"ETag", b"Etag", b"Last-Modified"})
 _NO_STORE: Final = (b"cache-control", b"private, no-store")
+
+#: Scopes without a client: the server's start and end, and the background workers of Django Channels. What servers will think of next may well
+#: have one, so it stays outside (catalogue PA-16).
+_NO_CLIENT: Final = frozenset({"lifespan", "channel"})
 
 #: Seconds a client may take to send a body of ours (a form of a few hundred bytes).
 BODY_SECONDS: Final = 10.0
@@ -78,6 +82,8 @@ class OIDCMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
+            if scope["type"] not in _NO_CLIENT:
+                raise ValueError(f"ASGI scope type {scope['type']!r}: whoever is behind it could not be asked to sign in")
             await self.app(scope, receive, send)
             return
         cookie, spoofed = _cookie_and_spoofs(scope["headers"])

@@ -139,7 +139,7 @@ def test_start_response_may_come_late_and_twice_with_exc_info():
 
 
 @pytest.mark.row("AS-01", "PA-16")
-def test_lifespan_and_unknown_scopes_pass_untouched():
+def test_scopes_without_a_client_pass_untouched():
     place = Place("starlette")
     seen = []
 
@@ -147,7 +147,7 @@ def test_lifespan_and_unknown_scopes_pass_untouched():
         seen.append(scope)
 
     protected = place.protect(app)
-    for kind in ("lifespan", "something-new"):
+    for kind in ("lifespan", "channel"):
         scope = {"type": kind, "state": {}}
         run_async(protected(scope, None, None))
         assert seen[-1] is scope

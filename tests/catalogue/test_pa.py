@@ -183,7 +183,7 @@ def test_pa_15_targets_that_are_no_path_open_nothing(stage, path):
 
 
 @pytest.mark.row("PA-16")
-def test_pa_16_lifespan_and_unknown_scopes_pass_untouched(caplog):
+def test_pa_16_lifespan_passes_untouched_and_unknown_scopes_do_not_pass(caplog):
     from oidc_middleware.testing import run_async
     from tests.catalogue.helpers import Stage
 
@@ -195,11 +195,15 @@ def test_pa_16_lifespan_and_unknown_scopes_pass_untouched(caplog):
 
     stage._asgi_probe = app
     stage.restart()
-    for kind in ("lifespan", "something-new"):
+    for kind in ("lifespan", "channel"):
         given = ({"type": kind}, object(), object())
         run_async(stage.app(*given))
         assert seen[-1] == given
         assert seen[-1][0] is given[0]
+    seen.clear()
+    with pytest.raises(ValueError, match="webtransport"):
+        run_async(stage.app({"type": "webtransport", "path": "/", "headers": []}, object(), object()))
+    assert seen == []
 
 
 @pytest.mark.row("PA-17", "PA-18")
