@@ -33,6 +33,8 @@ class ProviderMetadata:
     claims_supported: tuple[str, ...] = ()
     scopes_supported: tuple[str, ...] = ()
     iss_parameter_supported: bool = False
+    backchannel_logout_supported: bool = False
+    backchannel_logout_session_supported: bool = False
 
 
 def discovery_request(issuer: str) -> HttpRequest:
@@ -64,12 +66,14 @@ def process_discovery(response: HttpResponse, *, issuer: str, allow_insecure_htt
     return ProviderMetadata(
         issuer=issuer,
         **endpoints,
-        # The default is the specification's (OIDC Discovery 3), as is `false` for `iss` (RFC 9207 3).
+        # The defaults are the specifications': OIDC Discovery 3, `false` in RFC 9207 3 and in Back-Channel Logout 2.1.
         token_endpoint_auth_methods=_strings(document, "token_endpoint_auth_methods_supported") or ("client_secret_basic",),
         code_challenge_methods=_strings(document, "code_challenge_methods_supported"),
         claims_supported=_strings(document, "claims_supported"),
         scopes_supported=_strings(document, "scopes_supported"),
         iss_parameter_supported=document.get("authorization_response_iss_parameter_supported") is True,
+        backchannel_logout_supported=document.get("backchannel_logout_supported") is True,
+        backchannel_logout_session_supported=document.get("backchannel_logout_session_supported") is True,
     )
 
 

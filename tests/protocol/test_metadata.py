@@ -20,6 +20,8 @@ DOCUMENT = {
     "claims_supported": ["sub", "email"],
     "scopes_supported": ["openid"],
     "authorization_response_iss_parameter_supported": True,
+    "backchannel_logout_supported": True,
+    "backchannel_logout_session_supported": True,
     "id_token_signing_alg_values_supported": ["none", "HS256"],
 }
 FIELDS = {
@@ -28,6 +30,8 @@ FIELDS = {
     "claims_supported": ("claims_supported", ()),
     "scopes_supported": ("scopes_supported", ()),
     "authorization_response_iss_parameter_supported": ("iss_parameter_supported", False),
+    "backchannel_logout_supported": ("backchannel_logout_supported", False),
+    "backchannel_logout_session_supported": ("backchannel_logout_session_supported", False),
     "userinfo_endpoint": ("userinfo_endpoint", None),
     "end_session_endpoint": ("end_session_endpoint", None),
     "revocation_endpoint": ("revocation_endpoint", None),
@@ -77,6 +81,8 @@ def test_a_full_document_is_understood():
         claims_supported=("sub", "email"),
         scopes_supported=("openid",),
         iss_parameter_supported=True,
+        backchannel_logout_supported=True,
+        backchannel_logout_session_supported=True,
     )
     # Endpoints on other hosts are ordinary (Google).
     assert discover(token_endpoint="https://oauth2.example.net/token").token_endpoint == "https://oauth2.example.net/token"
