@@ -6,6 +6,7 @@ import pytest
 
 from oidc_middleware.errors import ConfigError, OIDCError, ProviderError
 from oidc_middleware.protocol.keys import KeySet
+from oidc_middleware.protocol.logout_token import ExpectedLogoutToken
 from tests.protocol import forge
 from tests.protocol.forge import ABSENT, CLIENT_ID, ISSUER, NOW, SECRET, ec, key_set, okp, rsa, signed
 from tests.protocol.logout_forge import EVENT, SUBJECT, TIME, assert_refused, logout_claims, logout_token, verify
@@ -288,6 +289,4 @@ def test_a_logout_token_is_no_id_token(typ):
 
 
 def test_nothing_of_the_secret_is_printed():
-    from oidc_middleware.protocol.logout_token import ExpectedLogoutToken
-
     assert SECRET not in repr(ExpectedLogoutToken(ISSUER, CLIENT_ID, client_secret=SECRET))

@@ -119,7 +119,11 @@ def test_wrong_refresh_requests_are_refused(provider):
     assert refresh(provider, "other").json() == {"error": "invalid_grant"}
     assert refresh(provider, token, scope="openid admin").json() == {"error": "invalid_scope"}
     assert refresh(provider, token, auth=("app", "wrong")).json() == {"error": "invalid_client"}
-    assert len(provider.complaints) == 3
+    with provider.sync_client() as client:
+        url = f"{provider.issuer}/token"
+        assert client.post(url, json={"grant_type": "refresh_token"}).json() == {"error": "invalid_request"}
+        assert client.post(url, data={"refresh_token": token}, headers={"authorization": "Basic é".encode()}).json() == {"error": "invalid_client"}
+    assert len(provider.complaints) == 5
     assert refresh(provider, token, scope="openid").json()["scope"] == "openid"
 
 
