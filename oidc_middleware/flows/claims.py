@@ -30,6 +30,8 @@ _PROMISED: Final[Mapping[str, tuple[str, ...]]] = {
 }
 #: Claims about the token, not about the user: checked, then of no use to anybody.
 _PROTOCOL_CLAIMS: Final = frozenset({"nonce", "at_hash", "c_hash", "s_hash", "exp", "iat", "nbf", "jti", "azp", "aud", "typ"})
+#: An address, and the claim that says whether it is verified (OIDC Core 5.1).
+_VERIFIED: Final = {"email": "email_verified", "phone_number": "phone_number_verified"}
 #: Kept when not everything fits and ``session_claims`` says nothing: who somebody is and what rules ask about.
 _ESSENTIAL_CLAIMS: Final = frozenset(
     {"iss", "sub", "sid", "name", "given_name", "family_name", "preferred_username", "email", "email_verified", "groups", "roles", "acr", "amr",
@@ -88,9 +90,21 @@ def _asked_by_name(settings: Settings) -> Iterable[str]:
     yield from settings.session_claims or ()
 
 
+def _merged(signed: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, the ID token's claims first. That an address is verified is said of the address beside it, never of another document's (ID-34)."""
+    merged = {**more, **signed}
+    for address, proof in _VERIFIED.items():
+        first, second = (signed, more) if address in signed else (more, signed)
+        if proof in first:
+            merged[proof] = first[proof]
+        elif proof in second and second.get(address) != first.get(address):
+            del merged[proof]
+    return merged
+
+
 def new_session(id_token: IDToken, more: Mapping[str, Any], tokens: TokenSet, settings: Settings, now: float) -> Session:
     """A new session at every login. Where both name a claim, the signed one of the ID token counts (catalogue UI-05)."""
-    claims = {name: value for name, value in {**more, **id_token.claims}.items() if name not in _PROTOCOL_CLAIMS}
+    claims = {name: value for name, value in _merged(id_token.claims, more).items() if name not in _PROTOCOL_CLAIMS}
     auth_time = id_token.claims.get("auth_time")
     sid = id_token.claims.get("sid")
     return Session(

@@ -283,3 +283,26 @@ def test_ui_05(stage):
     assert (claims["iss"], claims["sid"], claims["name"]) == (stage.provider.issuer, "op-session", "From the ID token")
     assert claims["groups"] == ["from-userinfo"]
     assert "evil" not in json.dumps(claims)
+
+
+@pytest.mark.row("ID-34", "UI-05", "AZ-02")
+@pytest.mark.parametrize(
+    ("signed", "more", "status"),
+    [
+        ({"email": "ada@good.example"}, {"email": "ada@good.example", "email_verified": True}, 200),
+        ({"email": "ada@good.example", "email_verified": True}, {"email": "x@evil.example", "email_verified": False}, 200),
+        ({}, {"email": "ada@good.example", "email_verified": True}, 200),
+        ({"email": "ada@good.example"}, {"email": "x@evil.example", "email_verified": True}, 403),
+        ({"email": "ada@good.example"}, {"email_verified": True}, 403),
+        ({"email": "ada@good.example", "email_verified": False}, {"email": "ada@good.example", "email_verified": True}, 403),
+        ({"email_verified": True}, {"email": "ada@good.example"}, 403),
+        ({"email_verified": True}, {"email": "ada@good.example", "email_verified": False}, 403),
+    ],
+)
+def test_ui_05_an_address_is_verified_only_where_it_stands(stage, signed, more, status):
+    """What the ID token calls an address, and what UserInfo calls verified, need not be one and the same."""
+    stage.restart(allow=["@good.example"], userinfo="always")
+    stage.provider.user = {"sub": "ada"}
+    stage.provider.id_token_claims.update(signed)
+    stage.provider.userinfo_edits.update(more)
+    assert stage.browser().login("/x").status == status
