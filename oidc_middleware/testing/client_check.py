@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
@@ -43,7 +42,7 @@ def _credentials(request: ReceivedRequest) -> tuple[str, str, str]:
             return "two methods", "", ""
         try:
             user, _, password = base64.b64decode(header.removeprefix("Basic "), validate=True).decode("ascii").partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # no ASCII, no base64, or no ASCII inside
             return "an unreadable header", "", ""
         return "client_secret_basic", unquote_plus(user), unquote_plus(password)
     if "client_secret" in form:
