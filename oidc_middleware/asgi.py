@@ -16,10 +16,12 @@ from oidc_middleware.config import load_settings
 from oidc_middleware.drive import AsyncWorld, arun
 from oidc_middleware.errors import LoginError
 from oidc_middleware.flows.answers import unexpected_error
+from oidc_middleware.flows.backchannel import sign_out_everywhere
 from oidc_middleware.flows.gate import gate
 from oidc_middleware.flows.messages import PassThrough, Request, Respond
 from oidc_middleware.flows.outgoing import MAX_REMEMBERED, is_identity_header, private_caching
 from oidc_middleware.flows.relying_party import RelyingParty
+from oidc_middleware.stores import open_async
 from oidc_middleware.transports.client import AsyncHttp
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
@@ -77,8 +79,17 @@ class OIDCMiddleware:
         settings = load_settings(options)
         self.app = app
         self._rp = RelyingParty(settings, User)
-        self._world = AsyncWorld(AsyncHttp(settings.http_client, trust_env=settings.trust_env), clock)
+        target = settings.store if settings.store is not None else settings.revocation
+        store = None if target is None else open_async(target)
+        self._world = AsyncWorld(AsyncHttp(settings.http_client, trust_env=settings.trust_env), clock, store)
         self._now = self._world.clock.now
+
+    async def sign_out_everywhere(self, subject: str) -> int:
+        """End all sessions of *subject* (the ``sub`` claim) that exist now. How many were found; in cookie mode, where none can be counted, 0.
+
+        Needs ``store``, or ``revocation`` in cookie mode. Raises :class:`~oidc_middleware.errors.Unavailable` when the store is away.
+        """
+        return await arun(sign_out_everywhere(subject, self._rp), self._world)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 from oidc_middleware.audit import AuditLog
 from oidc_middleware.clock import Clock, SystemClock
 from oidc_middleware.errors import OIDCError
-from oidc_middleware.flows.effects import Claim, Effect, Fetch, Flow, Now, Once, Random, ReadBody, Report
+from oidc_middleware.flows.effects import Claim, Effect, Fetch, Flow, Now, Once, Random, ReadBody, Report, StoreEffect
+from oidc_middleware.stores.base import AsyncStore, SyncStore
 from oidc_middleware.transports.base import AsyncTransport, SyncTransport
 from oidc_middleware.transports.once import UsedKeys
 from oidc_middleware.transports.single_flight import AsyncSingleFlight, SyncSingleFlight
@@ -41,19 +42,51 @@ class World:
 class SyncWorld(World):
     """The outside world as a thread sees it."""
 
-    def __init__(self, transport: SyncTransport, clock: Clock | None = None) -> None:
+    def __init__(self, transport: SyncTransport, clock: Clock | None = None, store: SyncStore | None = None) -> None:
         super().__init__(clock)
         self.transport = transport
+        self.store = store
         self.flights = SyncSingleFlight()
+
+    def act(self, effect: Effect, read_body: Callable[[int], bytes]) -> Any:
+        """Carry *effect* out. Result or error as the effect says."""
+        match effect:
+            case Fetch(request):
+                return self.transport.send(request)
+            case Once(key, flow):
+                return self.flights.run(key, lambda: run(flow(), self))
+            case ReadBody(max_bytes):
+                return read_body(max_bytes)
+            case StoreEffect():
+                return effect.on(self.store, self.clock.now())
+            case Claim(claimed, seconds) if self.store is not None:  # used up for all workers
+                return self.store.claim(claimed, seconds, self.clock.now())
+        return self.perform(effect)
 
 
 class AsyncWorld(World):
     """The outside world as a coroutine sees it."""
 
-    def __init__(self, transport: AsyncTransport, clock: Clock | None = None) -> None:
+    def __init__(self, transport: AsyncTransport, clock: Clock | None = None, store: AsyncStore | None = None) -> None:
         super().__init__(clock)
         self.transport = transport
+        self.store = store
         self.flights = AsyncSingleFlight()
+
+    async def act(self, effect: Effect, read_body: Callable[[int], Awaitable[bytes]]) -> Any:
+        """Carry *effect* out. Result or error as the effect says."""
+        match effect:
+            case Fetch(request):
+                return await self.transport.send(request)
+            case Once(key, flow):
+                return await self.flights.run(key, lambda: arun(flow(), self))
+            case ReadBody(max_bytes):
+                return await read_body(max_bytes)
+            case StoreEffect():
+                return await effect.on(self.store, self.clock.now())
+            case Claim(claimed, seconds) if self.store is not None:  # used up for all workers
+                return await self.store.claim(claimed, seconds, self.clock.now())
+        return self.perform(effect)
 
 
 def _no_body(_max_bytes: int) -> bytes:
@@ -66,22 +99,11 @@ async def _no_async_body(max_bytes: int) -> bytes:
 
 def run(flow: Flow[T], world: SyncWorld, read_body: Callable[[int], bytes] = _no_body) -> T:
     """Run *flow* to its end in this thread and return its result, or raise its error."""
-
-    def perform(effect: Effect) -> Any:
-        match effect:
-            case Fetch(request):
-                return world.transport.send(request)
-            case Once(key, sub_flow):
-                return world.flights.run(key, lambda: run(sub_flow(), world))
-            case ReadBody(max_bytes):
-                return read_body(max_bytes)
-        return world.perform(effect)
-
     try:
         effect = next(flow)
         while True:
             try:
-                result = perform(effect)
+                result = world.act(effect, read_body)
             except OIDCError as error:
                 effect = flow.throw(error)
             else:
@@ -94,22 +116,11 @@ def run(flow: Flow[T], world: SyncWorld, read_body: Callable[[int], bytes] = _no
 
 async def arun(flow: Flow[T], world: AsyncWorld, read_body: Callable[[int], Awaitable[bytes]] = _no_async_body) -> T:
     """Run *flow* to its end in this task and return its result, or raise its error. A cancelled task closes the flow."""
-
-    async def perform(effect: Effect) -> Any:
-        match effect:
-            case Fetch(request):
-                return await world.transport.send(request)
-            case Once(key, sub_flow):
-                return await world.flights.run(key, lambda: arun(sub_flow(), world))
-            case ReadBody(max_bytes):
-                return await read_body(max_bytes)
-        return world.perform(effect)
-
     try:
         effect = next(flow)
         while True:
             try:
-                result = await perform(effect)
+                result = await world.act(effect, read_body)
             except OIDCError as error:
                 effect = flow.throw(error)
             else:

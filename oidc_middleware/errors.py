@@ -39,6 +39,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "auth_too_old": (403, "You signed in too long ago for this application."),
     "acr_insufficient": (403, "This application needs a stronger sign-in."),
     "session_too_large": (400, "Your account carries more information than fits into a session here."),
+    "signed_out_meanwhile": (400, "You were signed out while you were signing in."),
     "login_loop": (400, "Signing in worked, but your browser did not keep the session."),
     "not_allowed": (403, "You are signed in, but this account has no access here."),
     "cross_site_request": (403, "This request came from another site."),
@@ -51,6 +52,8 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "body_too_large": (413, "The request is too large."),
     "body_unsupported": (415, "The request is not of a kind that is understood here."),
     "not_found": (404, "There is nothing here."),
+    "logout_token_invalid": (400, "The logout token is not usable."),
+    "refresh_refused": (401, "Your session at the provider has ended."),
     # -- the provider (ProviderError) -----------------------------------------------------------------------------------------------
     "metadata_invalid": (502, "The provider's configuration could not be read."),
     "metadata_issuer_mismatch": (502, "The provider's configuration belongs to another provider."),
@@ -88,6 +91,8 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "login_interrupted": (503, "The sign-in was interrupted."),
     # -- provider/: the development provider refuses a client's request (RequestRefused) --------------------------------------------
     "request_refused": (400, "The request was refused."),
+    "store_unavailable": (503, "Sessions cannot be read at the moment."),
+    "store_full": (503, "Your session could not be stored."),
     # -- the operator (ConfigError) -------------------------------------------------------------------------------------------------
     "config_invalid": (500, "This application is not configured correctly."),
 }

@@ -14,11 +14,13 @@ from oidc_middleware.config import load_settings
 from oidc_middleware.drive import SyncWorld, run
 from oidc_middleware.errors import LoginError
 from oidc_middleware.flows.answers import unexpected_error
+from oidc_middleware.flows.backchannel import sign_out_everywhere
 from oidc_middleware.flows.gate import gate
 from oidc_middleware.flows.messages import PassThrough, Request, Respond
 from oidc_middleware.flows.outgoing import is_identity_header, private_caching
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.identity import User
+from oidc_middleware.stores import open_sync
 from oidc_middleware.transports.client import SyncHttp
 
 if TYPE_CHECKING:
@@ -43,8 +45,17 @@ class OIDCMiddleware:
         settings = load_settings(options)
         self.app = app
         self._rp = RelyingParty(settings)
-        self._world = SyncWorld(SyncHttp(settings.http_client, trust_env=settings.trust_env), clock)
+        target = settings.store if settings.store is not None else settings.revocation
+        store = None if target is None else open_sync(target)
+        self._world = SyncWorld(SyncHttp(settings.http_client, trust_env=settings.trust_env), clock, store)
         self._now = self._world.clock.now
+
+    def sign_out_everywhere(self, subject: str) -> int:
+        """End all sessions of *subject* (the ``sub`` claim) that exist now. How many were found; in cookie mode, where none can be counted, 0.
+
+        Needs ``store``, or ``revocation`` in cookie mode. Raises :class:`~oidc_middleware.errors.Unavailable` when the store is away.
+        """
+        return run(sign_out_everywhere(subject, self._rp), self._world)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:

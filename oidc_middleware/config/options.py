@@ -151,9 +151,16 @@ class Options(BaseSettings):
 
     @field_validator("store", "revocation", mode="plain")
     @classmethod
-    def _store(cls, value: object) -> None:
-        if value != "cookie":
-            raise ValueError("only the default is available in this version: the session lives in the cookie")
+    def _store(cls, value: object, info: ValidationInfo) -> object:
+        """A place for sessions, or for the list of ended ones; ``cookie`` (or nothing) is no place on the server."""
+        from oidc_middleware.stores import store_problems  # noqa: PLC0415  # looked at only where one is asked for
+
+        if value == "cookie" and info.field_name == "store":
+            return None
+        _raise(store_problems(value))
+        if info.field_name == "revocation" and info.data.get("store") is not None:
+            raise ValueError("is for sessions in cookies; sessions in a store are ended there")
+        return value
 
     @field_validator("keep_tokens", mode="after")
     @classmethod

@@ -9,16 +9,18 @@ from typing import Final
 
 from oidc_middleware.errors import LoginError, OIDCError, ProviderError, Unavailable
 from oidc_middleware.flows.answers import redirect, refuse
-from oidc_middleware.flows.claims import expected_id_token, new_session, session_cookies, userinfo_claims
+from oidc_middleware.flows.claims import expected_id_token, keep_session, new_session, userinfo_claims
 from oidc_middleware.flows.effects import Claim, Flow, Random, ReadBody, Report, current_time, fetch
 from oidc_middleware.flows.messages import Request, Respond
 from oidc_middleware.flows.metadata import provider_metadata, verified_id_token
 from oidc_middleware.flows.relying_party import RelyingParty
+from oidc_middleware.flows.resume import current_session
 from oidc_middleware.flows.site import Site
 from oidc_middleware.protocol.authorization import CallbackParameters, ValidatedCallback, parse_callback, validate_callback
 from oidc_middleware.protocol.client_auth import Client, choose_auth_method
 from oidc_middleware.protocol.metadata import ProviderMetadata
 from oidc_middleware.protocol.tokens import TokenSet, code_request, process_tokens
+from oidc_middleware.sessions.cookies import short_hash
 from oidc_middleware.sessions.pending import OWN_BUDGET, PendingLogin
 
 #: An authorization response is a few hundred bytes; 64 kB is what mod_auth_openidc and Starlette's own limits settle near (ST-13).
@@ -47,11 +49,16 @@ def callback_endpoint(request: Request, rp: RelyingParty, site: Site) -> Flow[Re
             raise
         return answer
     except OIDCError as error:
-        if error.code in _REPLAYS and site.sessions.read(request.cookie, request.now).session is not None:
+        if error.code in _REPLAYS and (yield from _still_signed_in(request, rp, site)):
             yield Report("login.replayed", code=error.code)
             return redirect(site.return_path(return_to), status=303)
         safe = site.return_path(return_to) if return_to else None
         return (yield from refuse(error, request, site, title=rp.settings.title, event="login.failed", return_to=safe, set_cookies=cleared))
+
+
+def _still_signed_in(request: Request, rp: RelyingParty, site: Site) -> Flow[bool]:
+    read = yield from current_session(request, rp, site)
+    return read.session is not None
 
 
 def _response_parameters(request: Request, rp: RelyingParty) -> Flow[str]:
@@ -74,7 +81,7 @@ def _finish(parameters: CallbackParameters, pending: PendingLogin, request: Requ
     if pending.issuer != rp.settings.issuer:
         raise LoginError("iss_mismatch", "this login was started for another issuer")
     metadata = yield from _metadata(rp)
-    unused: bool = yield Claim(f"login:{pending.state}", rp.settings.login_timeout + rp.settings.leeway)
+    unused: bool = yield Claim("l:" + short_hash(pending.state, 43), rp.settings.login_timeout + rp.settings.leeway)
     if not unused:
         raise LoginError("transaction_used")
     tokens = yield from _exchange(callback, pending, metadata, rp)
@@ -83,10 +90,9 @@ def _finish(parameters: CallbackParameters, pending: PendingLogin, request: Requ
     more = yield from userinfo_claims(id_token, tokens, metadata, expected, keys, rp)
     now = yield from current_time()
     session = new_session(id_token, more, tokens, rp.settings, now)
-    entropy: bytes = yield Random(24)
-    present = site.sessions.read(request.cookie, now).present
-    cookies = session_cookies(session, rp, site, now, entropy[:12], present)
-    rounds = site.rounds.add(request.cookie, now, entropy[12:])
+    cookies = yield from keep_session(session, request, rp, site, now)
+    entropy: bytes = yield Random(12)
+    rounds = site.rounds.add(request.cookie, now, entropy)
     room = OWN_BUDGET - sum(len(cookie.partition(";")[0]) + 2 for cookie in (*cookies, rounds))
     trimmed = site.logins.trim(request.cookie, pending.state, now, room)
     yield Report("login.ok")

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from oidc_middleware.config import Settings
 from oidc_middleware.errors import LoginError, ProviderError
-from oidc_middleware.flows.effects import Flow, fetch
+from oidc_middleware.flows.effects import Flow, Random, fetch
+from oidc_middleware.flows.messages import Request
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.flows.site import Site
 from oidc_middleware.protocol.id_token import ExpectedIDToken, IDToken
@@ -105,8 +106,7 @@ def _merged(signed: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any
 def new_session(id_token: IDToken, more: Mapping[str, Any], tokens: TokenSet, settings: Settings, now: float) -> Session:
     """A new session at every login. Where both name a claim, the signed one of the ID token counts (catalogue UI-05)."""
     claims = {name: value for name, value in _merged(id_token.claims, more).items() if name not in _PROTOCOL_CLAIMS}
-    auth_time = id_token.claims.get("auth_time")
-    sid = id_token.claims.get("sid")
+    issued_at = id_token.claims["iat"]
     return Session(
         issuer=id_token.issuer,
         subject=id_token.subject,
@@ -114,23 +114,36 @@ def new_session(id_token: IDToken, more: Mapping[str, Any], tokens: TokenSet, se
         created=now,
         seen=now,
         expires=now + settings.session_lifetime,
-        sid=sid if isinstance(sid, str) else None,
+        sid=id_token.sid,
         scopes=tuple(tokens.scope.split()) if tokens.scope else settings.scopes,
         id_token=id_token.raw,
-        auth_time=int(auth_time) if isinstance(auth_time, (int, float)) and not isinstance(auth_time, bool) else None,
+        auth_time=id_token.auth_time,
+        issued_at=float(issued_at),
     )
+
+
+def keep_session(session: Session, request: Request, rp: RelyingParty, site: Site, now: float) -> Flow[tuple[str, ...]]:
+    """Keep a new session where sessions live. Result: the cookies to set. Raises ``LoginError``: too large, or ended before it began."""
+    if site.stored is not None:
+        return (yield from site.stored.write(_configured(session, rp), request, now))
+    entropy: bytes = yield Random(12)
+    return session_cookies(session, rp, site, now, entropy, site.sessions.read(request.cookie, now).present)
+
+
+def _configured(session: Session, rp: RelyingParty) -> Session:
+    """*session* with the claims that it is configured to keep; all, unless configured."""
+    if rp.settings.session_claims is None:
+        return session
+    claims = _only(json.loads(session.claims_json), {*rp.settings.session_claims, "iss", "sub", *rp.allow.claims})
+    return replace(session, claims_json=_json(claims))
 
 
 def session_cookies(session: Session, rp: RelyingParty, site: Site, now: float, entropy: bytes, present: Sequence[str]) -> tuple[str, ...]:
     """The session's cookies, with as much as fits: first the ID token (a hint for sign-out) goes, then what nobody asked for."""
-    claims: Mapping[str, Any] = json.loads(session.claims_json)
-    configured = rp.settings.session_claims
-    if configured is not None:
-        claims = _only(claims, {*configured, "iss", "sub", *rp.allow.claims})
-        session = replace(session, claims_json=_json(claims))
+    session = _configured(session, rp)
     smaller = [session, replace(session, id_token=None)]
-    if configured is None:
-        essential = _only(claims, {*_ESSENTIAL_CLAIMS, *rp.allow.claims})
+    if rp.settings.session_claims is None:
+        essential = _only(json.loads(session.claims_json), {*_ESSENTIAL_CLAIMS, *rp.allow.claims})
         smaller.append(replace(session, id_token=None, claims_json=_json(essential)))
     for candidate in smaller[:-1]:
         try:

@@ -73,7 +73,89 @@ class Report:
     correlation_id: str = ""
 
 
-Effect = Fetch | Now | Random | ReadBody | Claim | Once[Any] | Report
+@dataclass(frozen=True, slots=True)
+class StoreEffect:
+    """Something to do in the store of sessions. Error: ``Unavailable``, which never means "no such session".
+
+    ``on`` names the store's method; with an asynchronous store its result is awaited.
+    """
+
+    def on(self, store: Any, now: float) -> Any:
+        """Do it. *now* is in seconds since the epoch."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class StoreGet(StoreEffect):
+    """Read a stored session. Result: ``(data, version)`` or ``None``."""
+
+    key: str
+
+    def on(self, store: Any, now: float) -> Any:
+        return store.get(self.key, now)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCreate(StoreEffect):
+    """Store a new session for *ttl* seconds. Result: ``False`` when a logout at or after *issued_at* came first (catalogue LT-16)."""
+
+    key: str
+    data: bytes
+    ttl: float
+    indexes: tuple[str, ...]
+    issued_at: float
+
+    def on(self, store: Any, now: float) -> Any:
+        return store.create(self.key, self.data, ttl=self.ttl, indexes=self.indexes, issued_at=self.issued_at, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreReplace(StoreEffect):
+    """Write a stored session back, unless somebody else did, or deleted it. Result: whether it was written."""
+
+    key: str
+    data: bytes
+    version: int
+    ttl: float
+
+    def on(self, store: Any, now: float) -> Any:
+        return store.replace(self.key, self.data, self.version, ttl=self.ttl, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreDelete(StoreEffect):
+    """Delete a stored session for good: nothing that comes later brings it back within *keep* seconds. Result: whether there was one."""
+
+    key: str
+    keep: float
+
+    def on(self, store: Any, now: float) -> Any:
+        return store.delete(self.key, keep=self.keep, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreEnd(StoreEffect):
+    """End everything under *index* that was issued until *issued_until*, and what comes too late, for *keep* seconds. Result: how many ended."""
+
+    index: str
+    issued_until: float
+    keep: float
+
+    def on(self, store: Any, now: float) -> Any:
+        return store.delete_index(self.index, issued_until=self.issued_until, keep=self.keep, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreMarks(StoreEffect):
+    """Until when sessions under any of *indexes* were ended. Result: seconds since the epoch, or ``None``."""
+
+    indexes: tuple[str, ...]
+
+    def on(self, store: Any, now: float) -> Any:
+        return store.marks(self.indexes, now)
+
+
+Effect = Fetch | Now | Random | ReadBody | Claim | Once[Any] | Report | StoreEffect
 
 #: A generator that yields effects and returns ``T``.
 Flow = Generator[Effect, Any, T]

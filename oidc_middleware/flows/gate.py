@@ -14,18 +14,19 @@ A request that needs no I/O gets its decision at once; whatever needs the networ
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from oidc_middleware.errors import LoginError, OIDCError
 from oidc_middleware.flows.answers import empty, json_answer, login_url, page, problem, refuse, wants_page
+from oidc_middleware.flows.backchannel import backchannel_logout_endpoint
 from oidc_middleware.flows.callback import callback_endpoint
 from oidc_middleware.flows.effects import Flow, Random, Report
 from oidc_middleware.flows.login import challenge, initiate_endpoint, login_endpoint, own_path
 from oidc_middleware.flows.logout import form_origins, logout_endpoint, signed_out_endpoint
 from oidc_middleware.flows.messages import Decision, PassThrough, Request, Respond
 from oidc_middleware.flows.relying_party import RelyingParty
-from oidc_middleware.flows.resume import user_of
+from oidc_middleware.flows.resume import current_session, user_of
 from oidc_middleware.flows.site import Site
 from oidc_middleware.identity import User
 from oidc_middleware.pages import render_denied
@@ -38,7 +39,7 @@ Endpoint = Callable[[Request, RelyingParty, Site], Flow[Respond]]
 
 #: What a session cookie can be that is worth a line in the log, and how loud: somebody altered it, somebody sent two, its time is up.
 _NOTEWORTHY: Final = {"broken": logging.WARNING, "ambiguous": logging.WARNING, "unknown_format": logging.WARNING, "early": logging.WARNING,
-                      "expired": logging.INFO}  # fmt: skip
+                      "expired": logging.INFO, "gone": logging.INFO, "ended": logging.INFO}  # fmt: skip
 
 
 def gate(request: Request, rp: RelyingParty) -> Decision | Flow[Decision]:
@@ -53,9 +54,20 @@ def gate(request: Request, rp: RelyingParty) -> Decision | Flow[Decision]:
         request = _mounted(request, site.mount)
     if request.path.startswith(rp.settings.prefix) and (name := _own_endpoint(request, rp)) is not None:
         return _guarded(_endpoint(name, request, rp, site), request, rp, site)
-    read = site.sessions.read(request.cookie, request.now)
+    if rp.revocable:  # the session, or the word that it ended, is in a store
+        return _guarded(_asked(request, rp, site), request, rp, site)
+    return _decided(site.sessions.read(request.cookie, request.now), request, rp, site)
+
+
+def _asked(request: Request, rp: RelyingParty, site: Site) -> Flow[Decision]:
+    read = yield from current_session(request, rp, site)
+    outcome = _decided(read, request, rp, site)
+    return outcome if isinstance(outcome, (PassThrough, Respond)) else (yield from outcome)
+
+
+def _decided(read: SessionRead, request: Request, rp: RelyingParty, site: Site) -> Decision | Flow[Decision]:
     if read.session is not None:
-        return _with_session(request, rp, site, read.session, read.present)
+        return _with_session(request, rp, site, read.session, read)
     if rp.public.covers(request.path, request.target):
         return PassThrough(rp.anonymous, private=False)
     return _guarded(_without_session(request, rp, site, read), request, rp, site)
@@ -76,7 +88,7 @@ def _own_endpoint(request: Request, rp: RelyingParty) -> str | None:
     return name[1:]
 
 
-def _with_session(request: Request, rp: RelyingParty, site: Site, session: Session, present: Sequence[str]) -> Decision | Flow[Decision]:
+def _with_session(request: Request, rp: RelyingParty, site: Site, session: Session, read: SessionRead) -> Decision | Flow[Decision]:
     if request.kind == "websocket" and not websocket_origin_allowed(request.headers("origin"), site.origin, rp.settings.websocket_origins):
         error = LoginError("origin_denied", f"websocket from origin {request.headers('origin')!r}")
         return refuse(error, request, site, title=rp.settings.title)
@@ -88,16 +100,19 @@ def _with_session(request: Request, rp: RelyingParty, site: Site, session: Sessi
             return PassThrough(user)
         return _denied(request, rp, site, user, denial)
     if request.kind == "http" and site.lifetimes.touch_due(session, request.now):
-        return _touched(request, site, session, user, present)
+        return _touched(request, site, session, user, read)
     return PassThrough(user)
 
 
-def _touched(request: Request, site: Site, session: Session, user: User, present: Sequence[str]) -> Flow[Decision]:
+def _touched(request: Request, site: Site, session: Session, user: User, read: SessionRead) -> Flow[Decision]:
     """The idle time is counted from a request now and then, not from each: a cookie on every answer would cost all of them (performance)."""
+    if site.stored is not None and session.record is not None:
+        yield from site.stored.touch(session, session.record, request.now)
+        return PassThrough(user)
     entropy: bytes = yield Random(12)
     touched = site.lifetimes.touched(session, request.now)
     try:
-        return PassThrough(user, site.sessions.write(touched, request.now, entropy, present))
+        return PassThrough(user, site.sessions.write(touched, request.now, entropy, read.present))
     except LoginError as error:
         # Written when more was allowed, by another version of us: it is good until its idle limit, and no reason to turn anybody away.
         yield Report("session.not_prolonged", logging.WARNING, code=error.code, detail=error.detail)
@@ -107,7 +122,7 @@ def _touched(request: Request, site: Site, session: Session, user: User, present
 def _without_session(request: Request, rp: RelyingParty, site: Site, read: SessionRead) -> Flow[Respond]:
     level = _NOTEWORTHY.get(read.reason)
     if level is not None:
-        yield Report("session.expired" if read.reason == "expired" else "session.rejected", level, detail=read.reason)
+        yield Report("session.expired" if level == logging.INFO else "session.rejected", level, detail=read.reason)
     if request.kind == "websocket":
         raise LoginError("login_required", "websocket without a session")
     if not request.path.startswith("/"):
@@ -138,7 +153,8 @@ def _denied(request: Request, rp: RelyingParty, site: Site, user: User, denial: 
 def _session_endpoint(request: Request, rp: RelyingParty, site: Site) -> Flow[Respond]:
     """``GET session``: who is signed in, for a front end."""
     yield Report("session.asked", logging.DEBUG)
-    session = site.sessions.read(request.cookie, request.now).session
+    read = yield from current_session(request, rp, site)
+    session = read.session
     if session is None:
         return problem(401, code="login_required", title="You need to sign in.", login_url=site.origin + site.url("login"))
     user = user_of(session, rp)
@@ -164,6 +180,7 @@ _ENDPOINTS: Final[dict[str, tuple[frozenset[str], Endpoint]]] = {
     "logout": (frozenset({"GET", "HEAD", "POST"}), logout_endpoint),
     "signed-out": (frozenset({"GET", "HEAD"}), signed_out_endpoint),
     "session": (frozenset({"GET", "HEAD"}), _session_endpoint),
+    "backchannel-logout": (frozenset({"POST"}), backchannel_logout_endpoint),
     "initiate": (frozenset({"GET", "HEAD", "POST"}), initiate_endpoint),
 }
 
@@ -179,7 +196,7 @@ def _endpoint(name: str, request: Request, rp: RelyingParty, site: Site) -> Flow
     return (yield from endpoint(request, rp, site))
 
 
-def _guarded(flow: Flow[Respond], request: Request, rp: RelyingParty, site: Site) -> Flow[Decision]:
+def _guarded(flow: Flow[Decision], request: Request, rp: RelyingParty, site: Site) -> Flow[Decision]:
     """Whatever a flow refuses becomes an answer."""
     try:
         return (yield from flow)

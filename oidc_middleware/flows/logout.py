@@ -11,20 +11,21 @@ from oidc_middleware.flows.login import form_parameters, single_parameters
 from oidc_middleware.flows.messages import Request, Respond
 from oidc_middleware.flows.metadata import provider_metadata
 from oidc_middleware.flows.relying_party import RelyingParty
-from oidc_middleware.flows.resume import user_of
+from oidc_middleware.flows.resume import current_session, user_of
 from oidc_middleware.flows.site import Site
 from oidc_middleware.pages import render_confirm_logout, render_signed_out
 from oidc_middleware.policy.origin import proves_same_origin
 from oidc_middleware.protocol.logout import end_session_request
 from oidc_middleware.sessions.sealing import BrokenSeal
 from oidc_middleware.sessions.session import Session
+from oidc_middleware.sessions.session_cookie import SessionRead
 
 _STATE_PURPOSE: Final = "post-logout"
 
 
 def logout_endpoint(request: Request, rp: RelyingParty, site: Site) -> Flow[Respond]:
     """``POST logout``, or a ``GET`` that proves to come from here. Anything doubtful is asked again, and a foreign site gets nothing (LO-01)."""
-    read = site.sessions.read(request.cookie, request.now)
+    read = yield from _known_session(request, rp, site)
     same_origin = proves_same_origin(request.header("sec-fetch-site"), request.headers("origin"), site.origin)
     parameters = single_parameters(request.query)
     if request.method == "POST":
@@ -36,6 +37,20 @@ def logout_endpoint(request: Request, rp: RelyingParty, site: Site) -> Flow[Resp
     elif same_origin is not True or not navigates(request):  # an image in a page of the app is same-origin as well, and nobody's wish
         return (yield from _confirm(request, rp, site, read.session, parameters))
     return (yield from _sign_out(request, rp, site, read.session, parameters.get("return_to")))
+
+
+def _known_session(request: Request, rp: RelyingParty, site: Site) -> Flow[SessionRead]:
+    """The session to end. A list of ended sessions that is away keeps nobody from signing out."""
+    if site.stored is not None:
+        return (yield from current_session(request, rp, site))
+    return site.sessions.read(request.cookie, request.now)
+
+
+def _end_session(request: Request, site: Site) -> Flow[tuple[str, ...]]:
+    """Forget the session here. With a store that is away there is nothing to forget it in: the error says so, and the user tries again."""
+    if site.stored is not None:
+        return (yield from site.stored.end(request))
+    return site.sessions.clear(site.sessions.read(request.cookie, request.now).present)
 
 
 def _binding(session: Session | None) -> str:
@@ -69,8 +84,8 @@ def form_origins() -> tuple[str, ...]:
 
 
 def _sign_out(request: Request, rp: RelyingParty, site: Site, session: Session | None, wish: str | None) -> Flow[Respond]:
-    present = site.sessions.read(request.cookie, request.now).present
-    cleared = (*site.sessions.clear(present), site.rounds.clear())
+    cookies = yield from _end_session(request, site)
+    cleared = (*cookies, site.rounds.clear())
     return_to = _wished(site, wish)
     if session is None:
         return redirect(return_to or site.url("signed-out"), status=303, set_cookies=cleared)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
@@ -138,19 +138,30 @@ def _load(memory: Memory[T], load: Callable[[], Flow[T]]) -> Flow[T]:
 
 def verified_id_token(token: object, expected: ExpectedIDToken, memory: ProviderMemory, metadata: ProviderMetadata) -> Flow[tuple[IDToken, KeySet]]:
     """Verify *token*; when its key is unknown, look for new keys once (OIDC Core 10.1.1) and verify again."""
-    if all(name.startswith("HS") for name in expected.algs):  # the client secret is the key: the provider need not publish any
+
+    def verify(keys: KeySet, now: float) -> IDToken:
+        return verify_id_token(token, expected, key_set=keys, now=now)
+
+    return (yield from with_keys(verify, expected.algs, memory, metadata))
+
+
+def with_keys(
+    verify: Callable[[KeySet, float], T], algs: Sequence[str], memory: ProviderMemory, metadata: ProviderMetadata
+) -> Flow[tuple[T, KeySet]]:
+    """The result of *verify* with the provider's keys, which are looked for once more when the one needed is unknown."""
+    if all(name.startswith("HS") for name in algs):  # the client secret is the key: the provider need not publish any
         now = yield from current_time()
-        return verify_id_token(token, expected, key_set=_NO_KEYS, now=now), _NO_KEYS
+        return verify(_NO_KEYS, now), _NO_KEYS
     keys = yield from provider_keys(memory, metadata)
     now = yield from current_time()
     try:
-        return verify_id_token(token, expected, key_set=keys, now=now), keys
+        return verify(keys, now), keys
     except ProviderError as error:
         if error.code not in _STALE_KEY_CODES or abs(now - memory.forced_at) < FORCED_SECONDS:
             raise
     keys = yield Once("forced-keys", lambda: _forced_keys(memory, metadata, now))
     now = yield from current_time()
-    return verify_id_token(token, expected, key_set=keys, now=now), keys
+    return verify(keys, now), keys
 
 
 def _forced_keys(memory: ProviderMemory, metadata: ProviderMetadata, now: float) -> Flow[KeySet]:

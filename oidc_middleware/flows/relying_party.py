@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from oidc_middleware.config import Settings
 from oidc_middleware.flows.metadata import ProviderMemory
+from oidc_middleware.flows.revocation import Revocations
 from oidc_middleware.flows.site import Sites
 from oidc_middleware.identity import User
 from oidc_middleware.policy.allow import AllowRules
@@ -21,3 +22,6 @@ class RelyingParty:
         self.public = PublicPaths(settings.public)
         self.allow = AllowRules.from_option(settings.allow)
         self.provider = ProviderMemory(settings.issuer)
+        self.revocations = Revocations()
+        #: Whether a session can be ended from elsewhere: it is on the server, or the list of ended ones is.
+        self.revocable = settings.store is not None or settings.revocation is not None

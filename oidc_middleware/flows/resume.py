@@ -1,10 +1,14 @@
-"""From a cookie to the user behind it. No I/O; the product's hot path."""
+"""From a cookie to the user behind it. Sessions in cookies need no I/O: that is the product's hot path."""
 
 from __future__ import annotations
 
+from oidc_middleware.flows.effects import Flow
+from oidc_middleware.flows.messages import Request
 from oidc_middleware.flows.relying_party import RelyingParty
+from oidc_middleware.flows.site import Site
 from oidc_middleware.identity import User
 from oidc_middleware.sessions.session import Session
+from oidc_middleware.sessions.session_cookie import SessionRead
 
 
 def user_of(session: Session, rp: RelyingParty) -> User:
@@ -14,3 +18,14 @@ def user_of(session: Session, rp: RelyingParty) -> User:
         user = rp.user_type(session.issuer, session.subject, session.claims_json, session.scopes)
         object.__setattr__(session, "memo", user)
     return user  # type: ignore[return-value]  # the memo is ours alone
+
+
+def current_session(request: Request, rp: RelyingParty, site: Site) -> Flow[SessionRead]:
+    """The session of *request*, wherever it lives, unless somebody ended it. Raises ``Unavailable`` when that cannot be known."""
+    if site.stored is not None:
+        return (yield from site.stored.read(request))
+    read = site.sessions.read(request.cookie, request.now)
+    if read.session is None or rp.settings.revocation is None:
+        return read
+    ended = yield from rp.revocations.ask(read.session, request.now)
+    return SessionRead(None, read.present, "ended") if ended else read

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from oidc_middleware.config import Settings
 from oidc_middleware.errors import LoginError
 from oidc_middleware.flows.messages import Request
+from oidc_middleware.flows.stored import StoredSessions
 from oidc_middleware.policy.return_to import safe_return_to
 from oidc_middleware.protocol.urls import is_loopback_host
 from oidc_middleware.sessions.cookies import CookieNames, cookie_label
@@ -50,6 +51,7 @@ class Site:
         self.keyring = keyring
         self.lifetimes = lifetimes
         self.sessions = SessionCookies(names, keyring, lifetimes)
+        self.stored = None if settings.store is None else StoredSessions(names, keyring, lifetimes)
         self.logins = PendingLogins(
             names,
             keyring,

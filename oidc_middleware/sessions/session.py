@@ -12,7 +12,7 @@ from oidc_middleware.sessions.codec import UnknownFormat, dump, is_count, is_tex
 
 __all__ = ["Lifetimes", "Session", "UnknownFormat", "decode", "encode"]
 
-_FIELDS = 9
+_FIELDS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,9 @@ class Session:
     ``issuer`` and ``subject`` together name the user (OIDC Core 5.7). ``claims_json`` is a JSON object, decoded only when somebody reads it.
     ``created``: the login. ``seen``: the last request that was written down. ``expires``: the absolute end, whatever happens.
     ``sid``: the provider's session. ``id_token``: kept as the hint at sign-out. ``auth_time``: when the provider last saw the user's credentials.
+    ``issued_at``: the provider's time of the ID token; a logout at or after it ends the session (Back-Channel Logout 2.7).
     ``memo``: what a reader made of the session, kept for as long as its cookie is cached; set with ``object.__setattr__``, never sealed.
+    ``record``: where a session on the server is kept, and in which version; set likewise by whoever read it.
     """
 
     issuer: str
@@ -35,7 +37,14 @@ class Session:
     scopes: tuple[str, ...] = ()
     id_token: str | None = field(default=None, repr=False)
     auth_time: int | None = None
+    issued_at: float | None = None
     memo: object = field(default=None, init=False, repr=False, compare=False)
+    record: tuple[str, int] | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def issued(self) -> float:
+        """When the provider issued it, as far as known."""
+        return self.created if self.issued_at is None else self.issued_at
 
 
 def encode(session: Session) -> bytes:
@@ -50,6 +59,7 @@ def encode(session: Session) -> bytes:
         session.scopes,
         session.id_token,
         session.auth_time,
+        session.issued_at,
     ]
     return dump(fields) + b"\n" + session.claims_json.encode()
 
@@ -57,12 +67,12 @@ def encode(session: Session) -> bytes:
 def decode(data: bytes) -> Session:
     """The session :func:`encode` wrote. Raises :class:`UnknownFormat`, and nothing else, for anything it would not have written."""
     head, newline, claims = data.partition(b"\n")
-    issuer, subject, created, seen, expires, sid, scopes, id_token, auth_time = load(head, _FIELDS)
+    issuer, subject, created, seen, expires, sid, scopes, id_token, auth_time, issued_at = load(head, _FIELDS)
     require(bool(newline) and claims[:1] == b"{" and claims[-1:] == b"}")
     require(is_text(issuer) and issuer != "" and is_text(subject) and subject != "")
     require(is_time(created) and is_time(seen) and is_time(expires))
     require((sid is None or is_text(sid)) and (id_token is None or is_text(id_token)))
-    require(is_texts(scopes) and (auth_time is None or is_count(auth_time)))
+    require(is_texts(scopes) and (auth_time is None or is_count(auth_time)) and (issued_at is None or is_time(issued_at)))
     try:
         claims_json = claims.decode()
     except UnicodeDecodeError:
@@ -78,6 +88,7 @@ def decode(data: bytes) -> Session:
         scopes=tuple(scopes),
         id_token=id_token,
         auth_time=auth_time,
+        issued_at=issued_at,
     )
 
 

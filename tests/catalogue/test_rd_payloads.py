@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from oidc_middleware.sessions.cookies import short_hash
 from tests.catalogue.helpers_redirects import (
     BASE_URL,
     CROSS_SITE,
@@ -129,7 +130,7 @@ def test_back_from_the_provider(desk, monkeypatch):
 def test_back_from_the_provider_once_more(desk):
     """A reload of the callback, with a session, and the retry link of one that failed, without."""
     used = "u" * 43
-    assert desk.world.used.claim(f"login:{used}", 86_400, desk.clock.now())
+    assert desk.world.used.claim("l:" + short_hash(used, 43), 86_400, desk.clock.now())
     reloads, retries = [], []
     for value in [GOOD, *values()]:
         cookie = desk.planted_login(value, used)

@@ -30,6 +30,7 @@ sessions = st.builds(
     scopes=st.lists(texts).map(tuple),
     id_token=st.none() | texts,
     auth_time=st.none() | st.integers(-(10**15), 10**15),
+    issued_at=st.none() | times,
 )
 
 
@@ -50,7 +51,7 @@ def test_bytes_that_nobody_wrote_have_an_unknown_format(data):
     assert outcome(data) is None
 
 
-@given(st.lists(json_values, min_size=7, max_size=11), st.sampled_from([b"{}", b"", b"[]", b"{", b"}", b'{"a":1}']))
+@given(st.lists(json_values, min_size=8, max_size=12), st.sampled_from([b"{}", b"", b"[]", b"{", b"}", b'{"a":1}']))
 def test_whatever_decodes_could_have_been_encoded(fields, claims):
     session = outcome(b"1" + json.dumps(fields).encode() + b"\n" + claims)
     if session is not None:
@@ -65,7 +66,7 @@ def test_a_changed_byte_gives_a_session_or_an_unknown_format(session, data):
     assert changed is None or decode(encode(changed)) == changed
 
 
-FIELDS = ["https://login.example.com", "ada", 1.0, 2.0, 3.0, "sid", ["openid"], "token", 5]
+FIELDS = ["https://login.example.com", "ada", 1.0, 2.0, 3.0, "sid", ["openid"], "token", 5, 0.5]
 
 
 def test_the_format():
@@ -81,15 +82,16 @@ def test_the_format():
         scopes=("openid",),
         id_token="token",
         auth_time=5,
+        issued_at=0.5,
     )
 
 
 WRONG = [None, True, "", "1", 1.5, [], {}, [1], ["a", None], "\ud800", ["\ud800"], math.inf, -math.inf, math.nan, 10**400, {"a": 1}]
-RIGHT = {0: ("x",), 1: ("x",), 2: (1, 1.5), 3: (1, 1.5), 4: (1, 1.5), 5: (None, "x", ""), 6: ([], ["a", "b"]), 7: (None, "x", ""), 8: (None, 1)}
+RIGHT = {0: ("x",), 1: ("x",), 2: (1, 1.5), 3: (1, 1.5), 4: (1, 1.5), 5: (None, "x", ""), 6: ([], ["a", "b"]), 7: (None, "x", ""), 8: (None, 1), 9: (None, 1.5)}
 
 
 @pytest.mark.row("CK-25")
-@pytest.mark.parametrize("position", range(9))
+@pytest.mark.parametrize("position", range(10))
 def test_every_field_is_checked_for_its_type(position):
     def with_value(value):
         return outcome(b"1" + json.dumps([*FIELDS[:position], value, *FIELDS[position + 1 :]]).encode() + b"\n{}")
@@ -97,7 +99,7 @@ def test_every_field_is_checked_for_its_type(position):
     for value in RIGHT[position]:
         assert with_value(value) is not None, value
     allowed = [json.dumps(value) for value in RIGHT[position]]
-    texts_fit, times_fit, counts_fit = position in (0, 1, 5, 7), position in (2, 3, 4), position == 8
+    texts_fit, times_fit, counts_fit = position in (0, 1, 5, 7), position in (2, 3, 4, 9), position == 8
     for value in WRONG:
         if json.dumps(value) in allowed or (texts_fit and value == "1") or (times_fit and value == 1.5) or (counts_fit and value == 10**400):
             continue

@@ -1,0 +1,51 @@
+"""Ending sessions that live in cookies: a small list of "everything issued until then is over", with a short local memory.
+
+The list is in a store that all workers share. A worker asks it about a session once in a few seconds, so an ended session lives on for at most
+that long elsewhere, and not at all in the worker that was told.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cachetools import LRUCache
+
+from oidc_middleware.flows.effects import Flow, StoreMarks
+from oidc_middleware.flows.stored import indexes_of
+from oidc_middleware.sessions.session import Session
+
+#: Seconds that a worker believes what it heard about a session.
+MEMORY_SECONDS: Final = 5.0
+_MAX_REMEMBERED: Final = 10_000
+
+
+class Revocations:
+    """What this process heard about ended sessions. Bounded; whoever is forgotten is asked about again."""
+
+    def __init__(self) -> None:
+        self._asked: LRUCache[tuple[str, ...], float] = LRUCache(_MAX_REMEMBERED)
+        self._ended: LRUCache[str, float] = LRUCache(_MAX_REMEMBERED)
+
+    def note(self, index: str, issued_until: float) -> None:
+        """This process was told that sessions under *index* are over."""
+        self._ended[index] = max(issued_until, self._ended.get(index, issued_until))
+
+    def known(self, session: Session, now: float) -> bool | None:
+        """Whether *session* was ended; ``None`` when it is time to ask."""
+        indexes = indexes_of(session)
+        if any(self._ended.get(index, -1.0) >= session.issued for index in indexes):
+            return True
+        return False if abs(now - self._asked.get(indexes, float("-inf"))) < MEMORY_SECONDS else None
+
+    def ask(self, session: Session, now: float) -> Flow[bool]:
+        """Ask the list. Result: whether *session* was ended. Raises ``Unavailable``: then nobody is let in, and nothing is deleted."""
+        known = self.known(session, now)
+        if known is not None:
+            return known
+        indexes = indexes_of(session)
+        mark: float | None = yield StoreMarks(indexes)
+        if mark is not None and mark >= session.issued:
+            self.note(indexes[0] if len(indexes) == 1 else indexes[-1], mark)
+            return True
+        self._asked[indexes] = now
+        return False

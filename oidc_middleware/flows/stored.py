@@ -1,0 +1,150 @@
+"""Sessions on the server: the cookie carries an unguessable id, the store the sealed session under a hash of it (architecture: store mode).
+
+Whoever reads the store learns no id and no session; whoever writes it cannot make a session, for a sealed value names the key it belongs to.
+A store that is away is ``Unavailable`` and nothing else: no cookie is cleared, and nobody gets in (catalogue F-ST-01).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from oidc_middleware.errors import LoginError
+from oidc_middleware.flows.effects import Flow, Random, Report, StoreCreate, StoreDelete, StoreGet, StoreReplace
+from oidc_middleware.sessions.codec import UnknownFormat
+from oidc_middleware.sessions.cookies import CookieNames, delete_cookie, find, find_prefix, set_cookie
+from oidc_middleware.sessions.sealing import BrokenSeal, Keyring
+from oidc_middleware.sessions.session import Lifetimes, Session, decode, encode
+from oidc_middleware.sessions.session_cookie import SessionRead
+
+if TYPE_CHECKING:
+    from oidc_middleware.flows.messages import Request
+
+#: 256 bits (catalogue CK-24): nobody guesses one, so the id needs no signature.
+ID_BYTES: Final = 32
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+_PURPOSE: Final = "stored-session"
+
+
+def store_key(session_id: str) -> str:
+    """Where the session is kept: a hash, so that a copy of the store opens no session (catalogue CK-24)."""
+    return "s:" + hashlib.sha256(session_id.encode("ascii")).hexdigest()
+
+
+def user_index(issuer: str, subject: str) -> str:
+    """All sessions of a user: issuer and subject together (OIDC Core 5.7)."""
+    return "u:" + _hash(issuer, subject)
+
+
+def sid_indexes(issuer: str, sid: str, subject: str | None) -> tuple[str, ...]:
+    """All sessions here that belong to one session at the provider; with the subject, only if it is theirs (Back-Channel Logout 2.6)."""
+    plain = "i:" + _hash(issuer, sid)
+    return (plain,) if subject is None else ("j:" + _hash(issuer, sid, subject), plain)
+
+
+def indexes_of(session: Session) -> tuple[str, ...]:
+    """Everything *session* can be ended by."""
+    sid = () if session.sid is None else sid_indexes(session.issuer, session.sid, session.subject)
+    return (user_index(session.issuer, session.subject), *sid)
+
+
+def _hash(*texts: str) -> str:
+    joined = "".join(f"{len(text)}:{text}" for text in texts)
+    return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class StoredSessions:
+    """Reads, writes and ends the sessions of one site."""
+
+    def __init__(self, names: CookieNames, keyring: Keyring, lifetimes: Lifetimes) -> None:
+        self._name = names.session
+        self._secure = names.secure
+        self._keyring = keyring
+        self._lifetimes = lifetimes
+
+    def read(self, request: Request) -> Flow[SessionRead]:
+        """The session behind the cookie of *request*; its ``record`` names where it is kept."""
+        present = tuple(name for name in find_prefix(request.cookie, self._name) if _is_ours(name, self._name))
+        session_id, reason = self._id_in(request.cookie)
+        if session_id is None:
+            return SessionRead(None, present, reason)
+        key = store_key(session_id)
+        record: tuple[bytes, int] | None = yield StoreGet(key)
+        if record is None:
+            return SessionRead(None, present, "gone")
+        data, version = record
+        session = self._opened(key, data)
+        if session is None:
+            return SessionRead(None, present, "unknown_format")
+        if not self._lifetimes.alive(session, request.now):
+            return SessionRead(None, present, "expired")
+        object.__setattr__(session, "record", (key, version))
+        return SessionRead(session, present, "ok")
+
+    def write(self, session: Session, request: Request, now: float) -> Flow[tuple[str, ...]]:
+        """Keep a new session under a new id, and forget the one the browser had (catalogue SF-01). Result: the cookies to set.
+
+        Raises ``LoginError("signed_out_meanwhile")`` when the provider ended it before it began.
+        """
+        random: bytes = yield Random(ID_BYTES + 12)
+        session_id = urlsafe_b64encode(random[:ID_BYTES]).rstrip(b"=").decode("ascii")
+        key = store_key(session_id)
+        data = self._sealed(key, session, random[ID_BYTES:])
+        ttl = self._lifetimes.remaining(session, now)
+        kept: bool = yield StoreCreate(key, data, ttl, indexes_of(session), session.issued)
+        if not kept:
+            raise LoginError("signed_out_meanwhile")
+        yield from self._delete(request)
+        max_age = max(1, int(session.expires - now))
+        surplus = self._surplus(request, {self._name})
+        return (set_cookie(self._name, session_id, max_age=max_age, secure=self._secure), *surplus)
+
+    def touch(self, session: Session, record: tuple[str, int], now: float) -> Flow[None]:
+        """Write down that the session is in use. When somebody else just did, or ended it, theirs counts (catalogue SF-05)."""
+        entropy: bytes = yield Random(12)
+        key, version = record
+        touched = self._lifetimes.touched(session, now)
+        written: bool = yield StoreReplace(key, self._sealed(key, touched, entropy), version, self._lifetimes.remaining(touched, now))
+        if not written:
+            yield Report("session.changed_meanwhile", 10)
+
+    def end(self, request: Request) -> Flow[tuple[str, ...]]:
+        """Forget the session for good. Result: the cookies to delete."""
+        yield from self._delete(request)
+        return self._surplus(request, set())
+
+    def _delete(self, request: Request) -> Flow[None]:
+        for session_id in find(request.cookie, self._name):
+            if _ID.fullmatch(session_id):
+                yield StoreDelete(store_key(session_id), self._lifetimes.session_lifetime)
+
+    def _surplus(self, request: Request, kept: set[str]) -> tuple[str, ...]:
+        present: Iterable[str] = find_prefix(request.cookie, self._name)
+        return tuple(delete_cookie(name, secure=self._secure) for name in present if name not in kept and _is_ours(name, self._name))
+
+    def _id_in(self, cookie_header: str) -> tuple[str | None, str]:
+        values = find(cookie_header, self._name)
+        if len(values) != 1:
+            # Planted from a sibling domain, or from http: there is no telling which one is ours (catalogue CK-08).
+            return None, "ambiguous" if values else "absent"
+        return (values[0], "ok") if _ID.fullmatch(values[0]) else (None, "broken")
+
+    def _sealed(self, key: str, session: Session, entropy: bytes) -> bytes:
+        return self._keyring.seal(_PURPOSE, key.encode("ascii") + b"\n" + encode(session), entropy).encode("ascii")
+
+    def _opened(self, key: str, data: bytes) -> Session | None:
+        """The session, if it is one of ours and belongs under this key: a store that mixes up answers lets nobody be somebody else (F-ST-11)."""
+        try:
+            owner, _, encoded = self._keyring.open(_PURPOSE, data.decode("latin-1")).partition(b"\n")
+            return decode(encoded) if hmac.compare_digest(owner, key.encode("ascii")) else None
+        except (BrokenSeal, UnknownFormat):
+            return None
+
+
+def _is_ours(name: str, stem: str) -> bool:
+    """The session cookie, or a part that a longer session in cookies left behind."""
+    return name == stem or (name[len(stem)] == "." and name[len(stem) + 1 :].isdigit() and len(name) < len(stem) + 4)
