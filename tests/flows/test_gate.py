@@ -123,7 +123,9 @@ def test_nobody_at_all_is_not_worth_a_line():
 
 def test_the_session_endpoint_tells_a_front_end_all_it_needs():
     rp = party(base_url="https://app.example.com/dash")
-    answer = decided(rp, "/oidc/session", cookie=cookie_of(rp), headers=PROGRAM)
+    driver = Driver()
+    answer = decided(rp, "/oidc/session", cookie=cookie_of(rp), headers=PROGRAM, driver=driver)
+    assert driver.events == ["session.asked"]
     assert (answer.status, dict(answer.headers)["Content-Type"]) == (200, "application/json")
     assert json.loads(answer.body) == {
         "sub": "ada", "name": "Ada L", "email": "ada@example.com", "expires_at": NOW + 3000, "expires_in": 3000,

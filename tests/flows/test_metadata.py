@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from dataclasses import replace
 
 import pytest
 
@@ -222,6 +223,32 @@ def test_the_minute_counts_after_a_failed_look_too():
     with pytest.raises(ProviderError):
         case.verify(case.token())
     assert case.driver.fetched.count("jwks") == 2
+
+
+@pytest.mark.row("ID-18", "DI-06")
+@pytest.mark.parametrize("known", [False, True])
+def test_a_token_that_expires_while_keys_are_fetched_has_expired(known):
+    """The time that counts is the one after the call, which may take seconds."""
+    case = Rotating()
+    case.expected = replace(case.expected, leeway=0)
+    if known:
+        case.driver.answers += [case.jwks()]
+        case.verify(case.token())
+        case.provider.rotate_keys()
+    case.provider.id_token_claims["exp"] = case.clock.now() + 5
+    token = case.token()
+
+    class Slow(list):
+        def pop(self, index):
+            case.clock.advance(10)
+            return super().pop(index)
+
+    case.driver.answers = Slow([case.jwks()])
+    with pytest.raises(ProviderError) as caught:
+        case.verify(token)
+    assert caught.value.code == "id_token_expired"
+    case.provider.id_token_claims.clear()
+    assert case.verify(case.token())[0].subject
 
 
 @pytest.mark.row("JW-02")
