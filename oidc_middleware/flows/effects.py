@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from oidc_middleware.protocol.messages import HttpRequest, HttpResponse
@@ -46,7 +46,7 @@ class ReadBody:
 class Claim:
     """Take *key* for *seconds*; whoever asks first gets ``True``, everybody after that ``False``. Makes a login's state usable once."""
 
-    key: str
+    key: str = field(repr=False)
     seconds: float
 
 

@@ -1,4 +1,7 @@
-"""What the shells hand in, and what they get back: plain values on both sides."""
+"""What the shells hand in, and what they get back: plain values on both sides.
+
+They carry cookies, codes and states, so their printed form shows none of it: a debugger's or an error tracker's dump of a frame is a log as well.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,9 @@ class Request(NamedTuple):
         values = self.headers(name)
         return values[0] if len(values) == 1 else ""
 
+    def __repr__(self) -> str:
+        return f"<Request {self.kind} {self.method!r} {self.mount!r} {self.path!r}>"
+
 
 class PassThrough(NamedTuple):
     """The application answers, knowing the user; our cookies go out with its answer."""
@@ -42,6 +48,9 @@ class PassThrough(NamedTuple):
     set_cookies: tuple[str, ...] = ()
     private: bool = True  # the answer depends on who asks: keep it out of shared caches
 
+    def __repr__(self) -> str:
+        return f"<PassThrough {self.user!r} with {len(self.set_cookies)} cookies>"
+
 
 class Respond(NamedTuple):
     """We answer. For a WebSocket this is the denial response."""
@@ -49,6 +58,9 @@ class Respond(NamedTuple):
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"<Respond {self.status}>"
 
 
 Decision = PassThrough | Respond

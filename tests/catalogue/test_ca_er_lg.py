@@ -5,6 +5,13 @@ import re
 import pytest
 
 from oidc_middleware.asgi import _outgoing_headers
+from oidc_middleware.flows.effects import Claim, Fetch
+from oidc_middleware.flows.messages import PassThrough, Request, Respond
+from oidc_middleware.identity import ANONYMOUS
+from oidc_middleware.protocol.callback import _PROOF, CallbackParameters, ValidatedCallback
+from oidc_middleware.protocol.messages import HttpRequest
+from oidc_middleware.protocol.tokens import TokenSet
+from oidc_middleware.sessions.pending import PendingLogin
 from tests.catalogue.helpers import assert_strict, codes_on, landed, login_url, raw_request
 from tests.catalogue.probe import probe, send, signed_in
 
@@ -205,6 +212,24 @@ def test_lg_01_no_secret_in_any_log_line(stage):
     signed.post_form("/oidc/logout")
     stage.assert_nothing_leaked()
     assert repr(stage.rp.settings).count("canary") == 0
+
+
+@pytest.mark.row("LG-01")
+def test_lg_01_nothing_that_flows_pass_around_prints_a_secret():
+    secret = "canary-0123456789"
+    for value in (
+        Request("http", "GET", "https", "", "/x", secret, secret, secret, lambda name: [secret], "192.0.2.7", 0.0),
+        Respond(302, (("Location", secret), ("Set-Cookie", secret)), secret.encode()),
+        PassThrough(ANONYMOUS, (secret,)),
+        Claim(secret, 1.0),
+        Fetch(HttpRequest("token", "POST", "https://op.example/token", {"authorization": secret}, secret.encode())),
+        ValidatedCallback(secret, _PROOF),
+        CallbackParameters(code=secret, state=secret, error_description=secret),
+        TokenSet(secret, "Bearer", None, secret, secret, None),
+        PendingLogin(secret, secret, secret, "/", "https://op.example", "https://app.example.com/oidc/callback", 0.0),
+    ):
+        assert secret not in repr(value), type(value)
+        assert secret not in f"{value}"
 
 
 @pytest.mark.row("LG-02")
