@@ -216,7 +216,7 @@ class SqliteStore:
     def _translated(error: sqlite3.Error) -> Exception:
         name = getattr(error, "sqlite_errorname", "")
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            return Busy("store_unavailable", "sqlite: another process is writing", retry_after=1)
+            return Busy("store_unavailable", f"sqlite: another process is writing ({name})", retry_after=1)
         if name == "SQLITE_FULL":
             return full("sqlite", error)
         return unavailable("sqlite", f"{error} {name}")

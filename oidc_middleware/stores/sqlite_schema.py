@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from typing import Final
 
 from oidc_middleware.errors import Unavailable
 
-#: "OIDC": tells our files from others (https://sqlite.org/pragma.html#pragma_application_id).
+#: "OIDC": tells our files from others (https://sqlite.org/pragma.html, application_id).
 _APPLICATION: Final = 0x4F494443
 _VERSION: Final = 1
 _MEGABYTE: Final = 1_048_576
+_TRIES: Final = 100
 
 #: A tombstone is a session without data.
 _SCHEMA: Final = (
@@ -65,7 +67,8 @@ class NotOurs(Unavailable):
 def prepare(db: sqlite3.Connection, max_megabytes: int) -> None:
     """Make the tables if the file is new; refuse it if it is not ours."""
     if not _is_ours(db):
-        db.execute("PRAGMA journal_mode = WAL")
+        _use_wal(db)
+        db.execute("PRAGMA synchronous = NORMAL")
         db.execute("BEGIN IMMEDIATE")
         try:
             if not _is_ours(db):  # another process was faster
@@ -80,11 +83,25 @@ def prepare(db: sqlite3.Connection, max_megabytes: int) -> None:
     db.execute(f"PRAGMA max_page_count = {max_megabytes * _MEGABYTE // page_size}")
 
 
+def _use_wal(db: sqlite3.Connection) -> None:
+    """SQLite does not wait by itself when several processes make a new file at the same time: the switch is no ordinary write."""
+    for _ in range(_TRIES):
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            threading.Event().wait(0.01)
+        else:
+            return
+    db.execute("PRAGMA journal_mode = WAL")
+
+
 def _is_ours(db: sqlite3.Connection) -> bool:
     """False for a new file."""
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()  # first: tables and marks come in one commit
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application == _APPLICATION:
         if version != _VERSION:
             raise NotOurs(f"was made by another version of this package (format {version}, not {_VERSION}); name a new file")

@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from oidc_middleware.errors import ConfigError
+from oidc_middleware.stores import redis_url
 from oidc_middleware.stores.base import METHODS, AsyncStore, SyncStore
 
 _FORMS: Final = "memory://, sqlite:///file, redis://, rediss://, redis+sentinel:// or redis+cluster://"
@@ -158,7 +159,24 @@ def _sqlite_problems(target: Target) -> list[str]:
     return []
 
 
+def _redis(target: Target) -> Any:
+    from oidc_middleware.stores.redis import RedisStore  # noqa: PLC0415  # as above
+
+    return RedisStore(redis_url.place_of(target.scheme, target.url, target.options))
+
+
+def _redis_async(target: Target) -> Any:
+    from oidc_middleware.stores.redis import AsyncRedisStore  # noqa: PLC0415  # as above
+
+    return AsyncRedisStore(redis_url.place_of(target.scheme, target.url, target.options))
+
+
+def _redis_problems(target: Target) -> list[str]:
+    return redis_url.problems(target.scheme, target.url, target.options)
+
+
 _KINDS: Final[dict[str, _Kind]] = {
     "memory": _Kind(_memory, _memory_async, _memory_problems, frozenset({"max_sessions"}), frozenset({"max_sessions"})),
     "sqlite": _Kind(_sqlite, _sqlite_async, _sqlite_problems, frozenset({"max_megabytes"}), frozenset({"max_megabytes"})),
+    **dict.fromkeys(redis_url.SCHEMES, _Kind(_redis, _redis_async, _redis_problems, redis_url.OPTIONS, redis_url.NUMBERS)),
 }

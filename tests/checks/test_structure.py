@@ -19,6 +19,7 @@ MONOTONIC = PACKAGE / "transports"
 #: These stand in for other machines, or are programs: they may do what a program does.
 FREE = (PACKAGE / "testing", PACKAGE / "cli")
 HTTP_CLIENT = PACKAGE / "transports" / "client.py"
+REDIS_CLIENT = PACKAGE / "stores" / "redis.py"
 
 
 def package_files():
@@ -67,6 +68,11 @@ def test_time_and_entropy_come_through_their_door():
 def test_the_http_client_is_imported_in_one_file():
     importers = {path for path in package_files() if any(module.partition(".")[0] in {"httpx", "httpx2", "requests"} for module in imported(path))}
     assert {name_of(path) for path in importers if not is_free(path)} == {name_of(HTTP_CLIENT)}
+
+
+def test_the_redis_library_is_imported_in_one_file():
+    importers = {path for path in package_files() if any(module.partition(".")[0] == "redis" for module in imported(path))}
+    assert {name_of(path) for path in importers} == {name_of(REDIS_CLIENT)}
 
 
 @pytest.mark.parametrize("room", ["protocol", "sessions", "policy", "flows"])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.stores.harness import Opened
+from tests.stores.servers import Server
 
 
 @pytest.fixture
@@ -15,6 +16,37 @@ def opened() -> Iterator[Opened]:
     stores = Opened()
     yield stores
     stores.close()
+
+
+@pytest.fixture(scope="session")
+def shared_redis(tmp_path_factory) -> Iterator[Server]:
+    """One server for all tests that do nothing bad to it."""
+    server = Server(tmp_path_factory.mktemp("redis")).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_server(shared_redis) -> Server:
+    """The same, empty."""
+    with shared_redis.client() as client:
+        client.flushall()
+    return shared_redis
+
+
+@pytest.fixture
+def own_redis(tmp_path):
+    """``own_redis("--maxmemory", ...)`` starts a server to do bad things to; all are ended with the test."""
+    servers = []
+
+    def start(*options, port=0):
+        server = Server(tmp_path / f"redis-{len(servers)}", *options, port=port)
+        servers.append(server)
+        return server.start()
+
+    yield start
+    for server in servers:
+        server.stop()
 
 
 @pytest.fixture
@@ -27,11 +59,13 @@ def target_of(request, tmp_path):
                 return "memory://"
             case "sqlite":
                 return f"sqlite:///{tmp_path}/sessions.db"
+            case "redis":
+                return request.getfixturevalue("redis_server").url
 
     return target
 
 
-@pytest.fixture(params=["memory-sync", "memory-async", "sqlite-sync", "sqlite-async"])
+@pytest.fixture(params=["memory-sync", "memory-async", "sqlite-sync", "sqlite-async", "redis-sync", "redis-async"])
 def store(request, opened, target_of):
     """An empty store of each kind."""
     kind, _, shell = request.param.partition("-")
