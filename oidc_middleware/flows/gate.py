@@ -28,6 +28,7 @@ from oidc_middleware.flows.messages import Decision, PassThrough, Request, Respo
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.flows.resume import current_session, user_of
 from oidc_middleware.flows.site import Site
+from oidc_middleware.flows.sockets import Watch
 from oidc_middleware.identity import User
 from oidc_middleware.pages import render_denied
 from oidc_middleware.policy.allow import Denial
@@ -97,9 +98,11 @@ def _with_session(request: Request, rp: RelyingParty, site: Site, session: Sessi
     denial = rp.allow.check(user)
     if denial is not None:
         if rp.public.covers(request.path, request.target):
-            return PassThrough(user)
+            return PassThrough(user, watch=Watch(request, rp, site, session) if request.kind == "websocket" else None)
         return _denied(request, rp, site, user, denial)
-    if request.kind == "http" and site.lifetimes.touch_due(session, request.now):
+    if request.kind == "websocket":
+        return PassThrough(user, watch=Watch(request, rp, site, session))
+    if site.lifetimes.touch_due(session, request.now):
         return _touched(request, site, session, user, read)
     return PassThrough(user)
 

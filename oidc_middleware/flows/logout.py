@@ -89,6 +89,7 @@ def _sign_out(request: Request, rp: RelyingParty, site: Site, session: Session |
     return_to = _wished(site, wish)
     if session is None:
         return redirect(return_to or site.url("signed-out"), status=303, set_cookies=cleared)
+    rp.sockets.end(session)
     yield Report("logout.local")
     location = yield from _provider_logout(rp, site, session, return_to)
     return redirect(location or return_to or site.url("signed-out"), status=303, set_cookies=cleared)

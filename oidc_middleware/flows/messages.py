@@ -6,9 +6,12 @@ They carry cookies, codes and states, so their printed form shows none of it: a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from oidc_middleware.identity import User
+
+if TYPE_CHECKING:
+    from oidc_middleware.flows.sockets import Watch
 
 
 class Request(NamedTuple):
@@ -47,6 +50,7 @@ class PassThrough(NamedTuple):
     user: User
     set_cookies: tuple[str, ...] = ()
     private: bool = True  # the answer depends on who asks: keep it out of shared caches
+    watch: Watch | None = None  # the session behind a WebSocket, to be looked at while it is open
 
     def __repr__(self) -> str:
         return f"<PassThrough {self.user!r} with {len(self.set_cookies)} cookies>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from oidc_middleware.config import Settings
 from oidc_middleware.flows.metadata import ProviderMemory
+from oidc_middleware.flows.open_sockets import OpenSockets
 from oidc_middleware.flows.revocation import Revocations
 from oidc_middleware.flows.site import Sites
 from oidc_middleware.identity import User
@@ -23,5 +24,6 @@ class RelyingParty:
         self.allow = AllowRules.from_option(settings.allow)
         self.provider = ProviderMemory(settings.issuer)
         self.revocations = Revocations()
+        self.sockets = OpenSockets()
         #: Whether a session can be ended from elsewhere: it is on the server, or the list of ended ones is.
         self.revocable = settings.store is not None or settings.revocation is not None
