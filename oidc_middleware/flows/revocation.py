@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from cachetools import LRUCache
-
 from oidc_middleware.flows.effects import Flow, StoreMarks
 from oidc_middleware.flows.stored import indexes_of
 from oidc_middleware.sessions.session import Session
@@ -20,14 +18,22 @@ _MAX_REMEMBERED: Final = 10_000
 
 
 class Revocations:
-    """What this process heard about ended sessions. Bounded; whoever is forgotten is asked about again."""
+    """What this process heard about ended sessions. Bounded; whoever is forgotten is asked about again.
+
+    Plain dictionaries, each of whose steps is whole: threads share this without a lock.
+    """
 
     def __init__(self) -> None:
-        self._asked: LRUCache[tuple[str, ...], float] = LRUCache(_MAX_REMEMBERED)
-        self._ended: LRUCache[str, float] = LRUCache(_MAX_REMEMBERED)
+        self._ended: dict[str, float] = {}
+        #: When the list was asked about these indexes, and what it said: until when they were ended. The answer is theirs, not one session's:
+        #: the user's next session must not vouch for the one before.
+        self._heard: dict[tuple[str, ...], tuple[float, float | None]] = {}
 
     def note(self, index: str, issued_until: float) -> None:
         """This process was told that sessions under *index* are over."""
+        if len(self._ended) >= _MAX_REMEMBERED:
+            self._ended.clear()
+            self._heard.clear()  # what was heard is older than what is forgotten: the list knows both
         self._ended[index] = max(issued_until, self._ended.get(index, issued_until))
 
     def known(self, session: Session, now: float) -> bool | None:
@@ -35,7 +41,10 @@ class Revocations:
         indexes = indexes_of(session)
         if any(self._ended.get(index, -1.0) >= session.issued for index in indexes):
             return True
-        return False if abs(now - self._asked.get(indexes, float("-inf"))) < MEMORY_SECONDS else None
+        asked, mark = self._heard.get(indexes, (float("-inf"), None))
+        if _ends(mark, session):  # for good: such a mark is never lowered
+            return True
+        return False if abs(now - asked) < MEMORY_SECONDS else None
 
     def ask(self, session: Session, now: float) -> Flow[bool]:
         """Ask the list. Result: whether *session* was ended. Raises ``Unavailable``: then nobody is let in, and nothing is deleted."""
@@ -44,8 +53,11 @@ class Revocations:
             return known
         indexes = indexes_of(session)
         mark: float | None = yield StoreMarks(indexes)
-        if mark is not None and mark >= session.issued:
-            self.note(indexes[0] if len(indexes) == 1 else indexes[-1], mark)
-            return True
-        self._asked[indexes] = now
-        return False
+        if len(self._heard) >= _MAX_REMEMBERED:
+            self._heard.clear()
+        self._heard[indexes] = (now, mark)
+        return _ends(mark, session)
+
+
+def _ends(mark: float | None, session: Session) -> bool:
+    return mark is not None and mark >= session.issued

@@ -43,8 +43,8 @@ class Session:
 
     @property
     def issued(self) -> float:
-        """When the provider issued it, as far as known."""
-        return self.created if self.issued_at is None else self.issued_at
+        """When the provider issued it, as far as known. Never later than we made it: a provider's clock that is ahead keeps nothing alive."""
+        return self.created if self.issued_at is None else min(self.created, self.issued_at)
 
 
 def encode(session: Session) -> bytes:
