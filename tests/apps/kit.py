@@ -197,6 +197,9 @@ ASGI = ("starlette", "fastapi")
 class Place:
     """A protected application in its world."""
 
+    #: Whether ASGI -> the options that say where sessions live; the tests' fixtures vary it.
+    sessions = staticmethod(lambda _asgi: {})
+
     def __init__(self, framework, **options):
         self.framework = framework
         self.asgi = framework in ASGI
@@ -204,12 +207,13 @@ class Place:
         self.provider = ScriptedProvider(clock=self.clock, end_session=True)
         self.provider.user |= {"groups": ["staff", "admins"], "email_verified": True}
         self.diary = Diary()
+        self.kept = self.sessions(self.asgi)
         self.app = self.build(**options)
 
     def options(self, **options):
         client = self.provider.client() if self.asgi else self.provider.sync_client()
         given = {"base_url": BASE_URL, "secret_key": SECRET_KEY, "clock": self.clock, "http_client": client}
-        return {**self.provider.options(), **given, **options}
+        return {**self.provider.options(), **given, **self.kept, **options}
 
     def build(self, diary=None, **options):
         """Another protected application of the same framework in the same world."""

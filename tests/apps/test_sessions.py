@@ -14,6 +14,7 @@ def size(browser):
     return sum(len(cookie.name) + len(cookie.value) for cookie in browser.cookies)
 
 
+@pytest.mark.session_cookies
 @pytest.mark.row("CK-04", "CK-05")
 def test_a_large_account_is_split_over_cookies_and_shrinks_again(place):
     place.provider.user["groups"] = groups(60)
@@ -29,6 +30,7 @@ def test_a_large_account_is_split_over_cookies_and_shrinks_again(place):
     assert len([cookie.name for cookie in browser.cookies if "_s" in cookie.name]) < len(large)
 
 
+@pytest.mark.session_cookies
 @pytest.mark.row("CK-01")
 def test_parts_of_two_sessions_make_none(place):
     sessions = []
@@ -47,6 +49,7 @@ def test_parts_of_two_sessions_make_none(place):
     assert sessions[0].fetch("/who").json()["sub"] == "one"
 
 
+@pytest.mark.session_cookies
 @pytest.mark.row("CK-05", "F-PR-15")
 @pytest.mark.parametrize("count", [250, 1000])
 def test_too_many_groups(place, caplog, count):

@@ -91,12 +91,13 @@ def test_the_apps_own_headers_stay(place):
     assert page.all("cache-control") == ["private, max-age=60"]
     assert "Accept" in page.header("vary")
     place.clock.advance(30 * 60)
-    page = browser.fetch("/own-headers")  # the session is written anew with this answer
+    page = browser.fetch("/own-headers")  # the session is written anew: in a cookie, with this answer
+    rewritten = "store" not in place.kept
     assert page.all("set-cookie")[0] == "mine=1; Path=/"
-    assert len(page.all("set-cookie")) == 2
-    assert page.all("cache-control") == ["private, no-store"]
+    assert len(page.all("set-cookie")) == (2 if rewritten else 1)
+    assert page.all("cache-control") == ["private, no-store" if rewritten else "private, max-age=60"]
     assert "Accept" in ", ".join(page.all("vary"))
-    assert "Cookie" in ", ".join(page.all("vary"))
+    assert ("Cookie" in ", ".join(page.all("vary"))) == rewritten
 
 
 @pytest.mark.row("CA-01", "CA-02")
