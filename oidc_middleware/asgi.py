@@ -153,7 +153,7 @@ class OIDCMiddleware:
             decision = outcome if isinstance(outcome, (PassThrough, Respond)) else await arun(outcome, self._world, partial(_read_body, receive))
         except Exception as error:  # noqa: BLE001  # a fault of ours or of a rule: nobody gets in, and no text of it gets out (ER-03)
             log_fault(error)
-            decision = unexpected_error()
+            decision = unexpected_error(", ".join(_header_values(scope["headers"], "accept")))
         if isinstance(decision, PassThrough):
             user: User = decision.user  # type: ignore[assignment]  # RelyingParty makes our own User
             answer = _outgoing(send, decision.set_cookies) if decision.private and scope["type"] == "http" else send

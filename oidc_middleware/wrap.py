@@ -37,6 +37,7 @@ def _protect_dash(server: Any, options: dict[str, Any]) -> None:
     if hasattr(server, "add_middleware"):
         from oidc_middleware.asgi import OIDCMiddleware  # noqa: PLC0415  # each world loads its own shell only
 
+        OIDCMiddleware(server, **options)  # the framework makes its own at the first request, too late to tell of a mistake
         server.add_middleware(OIDCMiddleware, **options)
     else:
         protect(server, **options)

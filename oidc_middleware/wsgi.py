@@ -63,7 +63,7 @@ class OIDCMiddleware:
             decision = outcome if isinstance(outcome, (PassThrough, Respond)) else run(outcome, self._world, partial(_read_body, environ))
         except Exception as error:  # noqa: BLE001  # a fault of ours or of a rule: nobody gets in, and no text of it gets out (ER-03)
             log_fault(error)
-            decision = unexpected_error()
+            decision = unexpected_error(environ.get("HTTP_ACCEPT", ""))
         if isinstance(decision, PassThrough):
             _set_user(environ, decision.user)
             return self.app(environ, _outgoing(start_response, decision))

@@ -118,6 +118,13 @@ def login_url(site: Site, return_to: str | None = None, **parameters: str) -> st
     return site.url("login") + ("?" + urlencode(query) if query else "")
 
 
-def unexpected_error() -> Respond:
-    """A fault of ours. Says nothing, because nothing is known to be safe to say (catalogue ER-03)."""
-    return problem(500, code="internal_error", title="Something went wrong. Nobody was signed in or out by it.")
+def unexpected_error(accept: str) -> Respond:
+    """A fault of ours, or of an operator's rule. Says nothing of it, because nothing is known to be safe to say (catalogue ER-03).
+
+    *accept*: the request's header, which tells whether a person waits for a page.
+    """
+    sentence = "Something went wrong. Nobody was signed in or out by it."
+    if not accepts_html(accept):
+        return problem(500, code="internal_error", title=sentence)
+    content = render_error(code="internal_error", status=500, public=sentence, title="", correlation_id="", retry_url=None, home_url=None)
+    return page(500, content)

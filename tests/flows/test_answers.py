@@ -61,7 +61,7 @@ def test_an_error_for_programs_is_the_one_of_rfc_9457():
 
 @pytest.mark.row("ER-03")
 def test_a_fault_of_ours_names_nothing():
-    answer = unexpected_error()
+    answer = unexpected_error("*/*")
     told = json.loads(answer.body)
     assert (answer.status, told["status"], told["code"], set(told)) == (500, 500, "internal_error", {"type", "title", "status", "code"})
 
@@ -122,3 +122,12 @@ def test_a_page_leads_on_where_the_address_is_known(code):
     assert 'href="/oidc/login?return_to=%2Fdeep%3Fx%3D1"' in known
     nowhere = refused(LoginError("host_not_allowed"), site=False)[0].body.decode()
     assert "href=" not in nowhere
+
+
+@pytest.mark.row("ER-03")
+def test_a_person_gets_a_page_for_a_fault_of_ours():
+    answer = unexpected_error("text/html,*/*;q=0.8")
+    headers = dict(answer.headers)
+    assert (answer.status, headers["Content-Type"], headers["Cache-Control"]) == (500, "text/html; charset=utf-8", "no-store")
+    assert b"internal_error" in answer.body
+    assert b"Nobody was signed in or out" in answer.body

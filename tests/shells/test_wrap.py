@@ -179,3 +179,12 @@ def test_a_mistake_in_the_settings_leaves_the_app_as_it_was():
     with pytest.raises(ConfigError):
         protect(app, **OPTIONS, surprise=True)
     assert app.wsgi_app == before
+
+
+@pytest.mark.row("CF-01")
+def test_a_mistake_in_the_settings_is_told_at_once_for_dash_on_fastapi_too():
+    app = dash_on_fastapi()
+    before = list(app.server.user_middleware)
+    with pytest.raises(ConfigError):
+        protect(app, **OPTIONS, surprise=True)
+    assert app.server.user_middleware == before
