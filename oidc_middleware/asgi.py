@@ -11,7 +11,6 @@ import anyio
 from starlette.authentication import AuthCredentials, BaseUser
 
 from oidc_middleware import identity
-from oidc_middleware.audit import log_fault
 from oidc_middleware.clock import Clock
 from oidc_middleware.config import load_settings
 from oidc_middleware.drive import AsyncWorld, arun
@@ -152,7 +151,7 @@ class OIDCMiddleware:
             outcome = gate(_request(scope, cookie, self._now()), self._rp)
             decision = outcome if isinstance(outcome, (PassThrough, Respond)) else await arun(outcome, self._world, partial(_read_body, receive))
         except Exception as error:  # noqa: BLE001  # a fault of ours or of a rule: nobody gets in, and no text of it gets out (ER-03)
-            log_fault(error)
+            self._world.log.fault(self._now(), error)
             decision = unexpected_error(", ".join(_header_values(scope["headers"], "accept")))
         if isinstance(decision, PassThrough):
             user: User = decision.user  # type: ignore[assignment]  # RelyingParty makes our own User

@@ -24,11 +24,6 @@ def escaped(text: str) -> str:
     return safe if len(safe) <= MAX_FIELD else safe[: MAX_FIELD - 1] + "~"
 
 
-def log_fault(error: Exception) -> None:
-    """An exception nobody foresaw. Its text is left out: libraries put tokens into theirs (catalogue LG-01). Type and place find the fault."""
-    logger.error("internal error: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-
-
 class AuditLog:
     """Writes events. One for each middleware; safe to use from many threads."""
 
@@ -48,6 +43,11 @@ class AuditLog:
         fields = (("reason", code), ("cid", correlation_id), ("detail", escaped(detail)), ("suppressed", str(suppressed) if suppressed else ""))
         text = " ".join([event, *(f"{name}={value}" for name, value in fields if value)])
         logger.log(level, "%s", text, extra={"event": event, "code": code, "correlation_id": correlation_id})
+
+    def fault(self, now: float, error: Exception) -> None:
+        """An exception nobody foresaw. Its text is left out: libraries put tokens into theirs (catalogue LG-01). Type and place find the fault."""
+        if self._admit(int(now)) is not None:
+            logger.error("internal error: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
 
     def _admit(self, second: int) -> int | None:
         """How many lines were left out before this one; ``None`` when this one is left out, too."""

@@ -8,7 +8,6 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
-from oidc_middleware.audit import log_fault
 from oidc_middleware.clock import Clock
 from oidc_middleware.config import load_settings
 from oidc_middleware.drive import SyncWorld, run
@@ -62,7 +61,7 @@ class OIDCMiddleware:
             outcome = gate(_request(environ, self._now()), self._rp)
             decision = outcome if isinstance(outcome, (PassThrough, Respond)) else run(outcome, self._world, partial(_read_body, environ))
         except Exception as error:  # noqa: BLE001  # a fault of ours or of a rule: nobody gets in, and no text of it gets out (ER-03)
-            log_fault(error)
+            self._world.log.fault(self._now(), error)
             decision = unexpected_error(environ.get("HTTP_ACCEPT", ""))
         if isinstance(decision, PassThrough):
             _set_user(environ, decision.user)

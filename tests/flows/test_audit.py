@@ -49,3 +49,16 @@ def test_what_nobody_listens_to_costs_nothing(caplog):
     log = AuditLog()
     log.write(0, "login.ok", logging.INFO)
     assert caplog.records == []
+
+
+@pytest.mark.row("LG-03", "LG-01")
+def test_faults_are_counted_too_and_never_quoted(caplog):
+    log = AuditLog()
+    for _ in range(1000):
+        try:
+            raise LookupError(str(len("secret") * 7919))
+        except LookupError as error:
+            log.fault(100.0, error)
+    assert len(caplog.records) == MAX_LINES_PER_SECOND
+    assert "internal error: LookupError" in caplog.text
+    assert str(6 * 7919) not in caplog.text
