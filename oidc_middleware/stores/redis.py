@@ -1,8 +1,8 @@
 """The Redis store: runs the plans of :mod:`redis_plans` with the blocking or the asyncio client. The only file that imports the Redis library.
 
 What the library alone does not give (measured, catalogue appendix A): with its defaults a call takes 4 s to notice that the server is down and a
-minute when it is silent; a pool with a limit raises instead of waiting. Hence limits of our own, no repetition but that of a read whose
-connection broke, and a queue in front of the pool.
+minute when it is silent; a pool with a limit raises instead of waiting. Hence limits of our own, one repetition when a connection broke and none
+when time ran out, and a queue in front of the pool.
 """
 
 from __future__ import annotations
@@ -51,8 +51,6 @@ CONNECT: Final = 0.5
 READ: Final = 1.0
 QUEUE: Final = 1.0
 
-#: Repeated once when the connection breaks: they change nothing.
-_READS: Final = frozenset({"GET", "MGET", "ZRANGE", "ZRANGEBYSCORE", "EXISTS", "INFO"})
 _FAULTS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 
 
@@ -111,8 +109,12 @@ def _translated(error: Exception) -> Unavailable:
     return unavailable("redis", f"{type(error).__name__} {error}")
 
 
-def _repeatable(commands: list[Command], error: Exception) -> bool:
-    return isinstance(error, BrokenConnection) and not isinstance(error, AuthenticationError) and all(command[0] in _READS for command in commands)
+def _repeatable(error: Exception) -> bool:
+    """Whether to ask once more: the connection broke, most likely because it lay idle while the server was restarted (catalogue F-ST-05).
+
+    The plans' commands have the same result when they are carried out twice, so writes may be repeated too.
+    """
+    return isinstance(error, BrokenConnection) and not isinstance(error, AuthenticationError | AuthorizationError)
 
 
 def _answers(results: list[Any]) -> list[Any]:
@@ -168,8 +170,10 @@ class RedisStore(SyncMethods):
         try:
             return self._once(client, commands)
         except BrokenConnection as error:
-            if not _repeatable(commands, error):
+            if not _repeatable(error):
                 raise
+        if self._place.form != "cluster":  # which looks after its connections itself
+            client.connection_pool.disconnect(inuse_connections=False)
         return self._once(client, commands)
 
     def _once(self, client: Any, commands: list[Command]) -> list[Any]:
@@ -228,8 +232,10 @@ class AsyncRedisStore(AsyncMethods):
         try:
             return await self._once(client, commands)
         except BrokenConnection as error:
-            if not _repeatable(commands, error):
+            if not _repeatable(error):
                 raise
+        if self._place.form != "cluster":
+            await client.connection_pool.disconnect(inuse_connections=False)
         return await self._once(client, commands)
 
     async def _once(self, client: Any, commands: list[Command]) -> list[Any]:

@@ -145,6 +145,10 @@ class Plans:
             (answer,) = yield [("INFO",)]
         except Refused as error:
             return [f"the Redis server refuses what is needed: {error.detail}"]
+        except Unavailable as error:
+            if error.code != "store_full":
+                raise
+            return ["the Redis server has no room for new sessions: raise its maxmemory"]
         return sorted({problem for server in ([answer] if "redis_version" in answer else answer.values()) for problem in _judged(server)})
 
     def _name(self, kind: str, key: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.stores.harness import Opened
+from tests.stores.proxy import Proxy
 from tests.stores.servers import Server
 
 
@@ -70,3 +71,23 @@ def store(request, opened, target_of):
     """An empty store of each kind."""
     kind, _, shell = request.param.partition("-")
     return opened(target_of(kind), shell)
+
+
+@pytest.fixture
+def proxied():
+    """``proxied(server)`` puts a :class:`Proxy` in front of it."""
+    proxies = []
+
+    def start(server):
+        proxies.append(Proxy(server.port))
+        return proxies[-1]
+
+    yield start
+    for proxy in proxies:
+        proxy.close()
+
+
+@pytest.fixture(params=["sync", "async"])
+def shell(request):
+    """Which client."""
+    return request.param
