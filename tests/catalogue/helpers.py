@@ -36,11 +36,14 @@ class Stage(Party):
 
     # -- browsers --------------------------------------------------------------------------------------------------------------------------
 
-    def browser(self, *, pep3333=True):
-        """A browser without cookies; *pep3333*: whether the checks of ``wsgiref.validate`` look on, which refuse some hostile requests themselves."""
-        browser = super().browser()
+    def browser(self, app=None, *, pep3333=True):
+        """A browser without cookies, in front of *app* if given.
+
+        *pep3333*: whether the checks of ``wsgiref.validate`` look on, which refuse some hostile requests themselves.
+        """
+        browser = super().browser(app)
         if not pep3333 and self.shell == "wsgi":
-            browser._sites[0][1]._called = self.app
+            browser._sites[0][1]._called = app or self.app
         return browser
 
     def visitor(self, *, signed_in=False):

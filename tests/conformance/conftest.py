@@ -1,4 +1,4 @@
-"""Every module runs against both shells."""
+"""Every module runs against both shells, with sessions in cookies and in a store."""
 
 import logging
 
@@ -8,10 +8,19 @@ from tests.conformance.backchannel import PLACES, place_options
 from tests.conformance.party import Party
 
 
-@pytest.fixture(params=["asgi", "wsgi"])
-def party(request, caplog):
+def pytest_generate_tests(metafunc):
+    if "party" in metafunc.fixturenames:
+        stored = [] if "logout_party" in metafunc.fixturenames else ["asgi-memory", "wsgi-memory"]  # that one chooses a store itself
+        metafunc.parametrize("party", ["asgi", "wsgi", *stored], indirect=True)
+
+
+@pytest.fixture
+def party(request, caplog, monkeypatch):
     caplog.set_level(logging.DEBUG)
-    party = Party(request.param, caplog)
+    shell, _, kind = request.param.partition("-")
+    if kind:
+        monkeypatch.setattr(Party, "kept", {"store": f"{kind}://"})
+    party = Party(shell, caplog)
     yield party
     party.assert_nothing_leaked()
 

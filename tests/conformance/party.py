@@ -8,6 +8,7 @@ import json
 import re
 from base64 import urlsafe_b64decode
 from html import unescape
+from types import MappingProxyType
 from urllib.parse import urlencode
 
 from oidc_middleware.asgi import OIDCMiddleware as AsgiMiddleware
@@ -24,6 +25,9 @@ STRICT = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-cont
 class Party:
     """One middleware in front of a probe application that tells who it saw. ``seen`` holds ``(path, subject)`` of every call to it."""
 
+    #: Options of every middleware of this party: where sessions live, if not in cookies.
+    kept = MappingProxyType({})
+
     def __init__(self, shell, caplog):
         self.shell, self.caplog = shell, caplog
         self.clock = FakeClock()
@@ -34,12 +38,15 @@ class Party:
         """A new process of the relying party, with *options*; the client is registered anew with *registration*."""
         self.provider = ScriptedProvider(clock=self.clock, **(registration or {}))
         self.seen = []
-        given = {**self.provider.options(), "base_url": BASE_URL, "secret_key": SECRET_KEY, "clock": self.clock, **options}
-        if self.shell == "asgi":
-            self.app = AsgiMiddleware(self._asgi_probe, http_client=self.provider.client(), **given)
-        else:
-            self.app = WsgiMiddleware(self._wsgi_probe, http_client=self.provider.sync_client(), **given)
+        self.app = self.worker(**options)
         return self.provider
+
+    def worker(self, **options):
+        """One more process of the relying party, at the provider of the others."""
+        given = {**self.provider.options(), "base_url": BASE_URL, "secret_key": SECRET_KEY, "clock": self.clock, **self.kept, **options}
+        if self.shell == "asgi":
+            return AsgiMiddleware(self._asgi_probe, http_client=self.provider.client(), **given)
+        return WsgiMiddleware(self._wsgi_probe, http_client=self.provider.sync_client(), **given)
 
     async def _asgi_probe(self, scope, receive, send):
         self.seen.append((scope["path"], scope["user"].identity))
@@ -53,9 +60,9 @@ class Party:
         start_response("200 OK", [("Content-Type", "application/json")])
         return [_who(user, ["authenticated", *user.scopes] if user.is_authenticated else [])]
 
-    def browser(self):
-        """A browser without cookies."""
-        browser = Browser(self.app, base_url=BASE_URL, provider=self.provider, clock=self.clock)
+    def browser(self, app=None):
+        """A browser without cookies, in front of the newest middleware or of *app*."""
+        browser = Browser(app or self.app, base_url=BASE_URL, provider=self.provider, clock=self.clock)
         self.browsers.append(browser)
         return browser
 
