@@ -62,3 +62,44 @@ def test_faults_are_counted_too_and_never_quoted(caplog):
     assert len(caplog.records) == MAX_LINES_PER_SECOND
     assert "internal error: LookupError" in caplog.text
     assert str(6 * 7919) not in caplog.text
+
+
+@pytest.mark.row("LG-02")
+def test_the_limits_are_where_they_say():
+    assert (MAX_FIELD, MAX_LINES_PER_SECOND) == (256, 20)
+    assert escaped("x" * 256) == "x" * 256
+    assert escaped("x" * 257) == "x" * 255 + "~"
+    assert escaped("\n" * 128) == "\\n" * 128
+    assert escaped("\n" * 129) == "\\n" * 127 + "\\~"
+
+
+@pytest.mark.row("LG-01")
+def test_a_fault_is_told_by_type_and_place_alone(caplog):
+    def fail():
+        raise LookupError("eyJ.secret.token")
+
+    try:
+        fail()
+    except LookupError as error:
+        AuditLog().fault(7.0, error)
+    [record] = caplog.records
+    message = record.getMessage()
+    assert (record.name, record.levelname, record.exc_info) == ("oidc_middleware", "ERROR", None)
+    assert message.startswith("internal error: LookupError\n")
+    assert "test_audit.py" in message
+    assert "in fail" in message
+    assert "secret" not in message.replace('raise LookupError("eyJ.secret.token")', "")
+
+
+@pytest.mark.row("LG-03")
+def test_lines_that_were_left_out_are_told_once_and_those_of_other_levels_are_not_counted(caplog):
+    caplog.set_level(logging.DEBUG, "oidc_middleware")
+    log = AuditLog()
+    for number in range(MAX_LINES_PER_SECOND):
+        log.write(7.0, "login.ok", logging.INFO)
+        log.write(7.0 + number / 100, "login.failed", logging.WARNING)
+    assert len(caplog.records) == 2 * MAX_LINES_PER_SECOND
+    log.write(7.99, "login.failed", logging.ERROR)
+    assert len(caplog.records) == 2 * MAX_LINES_PER_SECOND, "one too many, however loud"
+    log.write(8.0, "login.failed", logging.WARNING, "code", "detail", "c1d")
+    assert caplog.records[-1].getMessage() == "login.failed reason=code cid=c1d detail=detail suppressed=1"

@@ -3,6 +3,7 @@
 import pytest
 
 from oidc_middleware import asgi, wsgi
+from oidc_middleware.flows.messages import Respond
 from oidc_middleware.testing import run_async
 
 OPTIONS = {
@@ -118,3 +119,42 @@ def test_the_root_of_a_mount_is_the_root_of_the_application():
     middleware(environ("", SCRIPT_NAME="/app", HTTP_ACCEPT="application/json"), start_response)
     middleware(environ("/index", SCRIPT_NAME="/app"), start_response)
     assert (statuses[-2], seen[-1]) == (401, "/index")
+
+
+@pytest.mark.row("WS-01", "WS-08")
+@pytest.mark.parametrize(("status", "told", "code"), [(401, 403, 4401), (403, 403, 1008), (404, 404, 1008), (503, 503, 1008)])
+def test_a_websocket_is_refused_without_a_cookie_and_in_the_words_of_the_server(status, told, code):
+    decision = Respond(status, (("Cache-Control", "no-store"), ("Set-Cookie", "a=1")), b"why")
+
+    def denied(**scope):
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        async def receive():
+            return {"type": "websocket.connect"}
+
+        run_async(asgi._deny(decision, scope, receive, send))
+        return sent
+
+    start, body = denied(extensions={"websocket.http.response": {}})
+    assert start == {"type": "websocket.http.response.start", "status": told, "headers": [(b"cache-control", b"no-store")]}
+    assert body == {"type": "websocket.http.response.body", "body": b"why"}
+    for without in ({}, {"extensions": None}, {"extensions": {"tls": {}}}):
+        assert denied(**without) == [{"type": "websocket.close", "code": code, "reason": ""}]
+
+
+def test_an_answer_to_head_is_the_same_without_its_body():
+    decision = Respond(401, (("Content-Type", "text/plain"), ("Content-Length", "3"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")), b"why")
+    for method, body in (("GET", b"why"), ("HEAD", b"")):
+        sent, started = [], []
+
+        async def send(message, sent=sent):
+            sent.append(message)
+
+        run_async(asgi._respond(decision, {"method": method}, send))
+        headers = [(b"content-type", b"text/plain"), (b"content-length", b"3"), (b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")]
+        assert sent == [{"type": "http.response.start", "status": 401, "headers": headers}, {"type": "http.response.body", "body": body}]
+        assert wsgi._respond(decision, {"REQUEST_METHOD": method}, lambda *start, started=started: started.append(start)) == [body]
+        assert started == [("401 Unauthorized", list(decision.headers))]
