@@ -18,7 +18,8 @@ from oidc_middleware.errors import LoginError, OIDCError
 from oidc_middleware.flows.answers import unexpected_error
 from oidc_middleware.flows.backchannel import sign_out_everywhere
 from oidc_middleware.flows.gate import gate
-from oidc_middleware.flows.messages import PassThrough, Request, Respond
+from oidc_middleware.flows.lane import Lane
+from oidc_middleware.flows.messages import Decision, PassThrough, Request, Respond
 from oidc_middleware.flows.outgoing import MAX_REMEMBERED, is_identity_header, private_caching
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.flows.sockets import RECHECK_SECONDS, Watch
@@ -87,6 +88,7 @@ class OIDCMiddleware:
         store = None if target is None else open_async(target)
         self._world = AsyncWorld(AsyncHttp(settings.http_client, trust_env=settings.trust_env), clock, store)
         self._now = self._world.clock.now
+        self._lane = Lane(self._rp)
 
     async def _attend(self, watch: Watch, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application behind a WebSocket for as long as the session lives (catalogue WS-03)."""
@@ -147,20 +149,26 @@ class OIDCMiddleware:
             await self.app(scope, receive, send)
             return
         cookie, spoofed = _cookie_and_spoofs(scope["headers"])
+        http = scope["type"] == "http"
         try:
-            outcome = gate(_request(scope, cookie, self._now()), self._rp)
-            decision = outcome if isinstance(outcome, (PassThrough, Respond)) else await arun(outcome, self._world, partial(_read_body, receive))
+            now = self._now()
+            decision: Decision | None = self._lane.recall(cookie, scope["path"], now) if http else None
+            if decision is None:
+                outcome = gate(_request(scope, cookie, now), self._rp)
+                decision = outcome if isinstance(outcome, (PassThrough, Respond)) else await arun(outcome, self._world, partial(_read_body, receive))
+                if isinstance(decision, PassThrough) and http:
+                    self._lane.remember(cookie, decision)
         except Exception as error:  # noqa: BLE001  # a fault of ours or of a rule: nobody gets in, and no text of it gets out (ER-03)
             self._world.log.fault(self._now(), error)
             decision = unexpected_error(", ".join(_header_values(scope["headers"], "accept")))
         if isinstance(decision, PassThrough):
             user: User = decision.user  # type: ignore[assignment]  # RelyingParty makes our own User
-            answer = _outgoing(send, decision.set_cookies) if decision.private and scope["type"] == "http" else send
+            answer = _outgoing(send, decision.set_cookies) if decision.private and http else send
             if decision.watch is None:
                 await self.app(_with_user(scope, user, spoofed), receive, answer)
             else:
                 await self._attend(decision.watch, _with_user(scope, user, spoofed), receive, send)
-        elif scope["type"] == "http":
+        elif http:
             await _respond(decision, scope, send)
         else:
             await _deny(decision, scope, receive, send)

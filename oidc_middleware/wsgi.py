@@ -15,7 +15,8 @@ from oidc_middleware.errors import LoginError
 from oidc_middleware.flows.answers import unexpected_error
 from oidc_middleware.flows.backchannel import sign_out_everywhere
 from oidc_middleware.flows.gate import gate
-from oidc_middleware.flows.messages import PassThrough, Request, Respond
+from oidc_middleware.flows.lane import Lane
+from oidc_middleware.flows.messages import Decision, PassThrough, Request, Respond
 from oidc_middleware.flows.outgoing import is_identity_header, private_caching
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.identity import User
@@ -48,6 +49,7 @@ class OIDCMiddleware:
         store = None if target is None else open_sync(target)
         self._world = SyncWorld(SyncHttp(settings.http_client, trust_env=settings.trust_env), clock, store)
         self._now = self._world.clock.now
+        self._lane = Lane(self._rp)
 
     def sign_out_everywhere(self, subject: str) -> int:
         """End all sessions of *subject* (the ``sub`` claim) that exist now. How many were found; in cookie mode, where none can be counted, 0.
@@ -58,8 +60,13 @@ class OIDCMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
-            outcome = gate(_request(environ, self._now()), self._rp)
-            decision = outcome if isinstance(outcome, (PassThrough, Respond)) else run(outcome, self._world, partial(_read_body, environ))
+            now, cookie = self._now(), environ.get("HTTP_COOKIE", "")
+            decision: Decision | None = self._lane.recall(cookie, environ.get("PATH_INFO", ""), now)
+            if decision is None:
+                outcome = gate(_request(environ, now), self._rp)
+                decision = outcome if isinstance(outcome, (PassThrough, Respond)) else run(outcome, self._world, partial(_read_body, environ))
+                if isinstance(decision, PassThrough):
+                    self._lane.remember(cookie, decision)
         except Exception as error:  # noqa: BLE001  # a fault of ours or of a rule: nobody gets in, and no text of it gets out (ER-03)
             self._world.log.fault(self._now(), error)
             decision = unexpected_error(environ.get("HTTP_ACCEPT", ""))

@@ -24,7 +24,7 @@ from oidc_middleware.flows.callback import callback_endpoint
 from oidc_middleware.flows.effects import Flow, Random, Report
 from oidc_middleware.flows.login import challenge, initiate_endpoint, login_endpoint, own_path
 from oidc_middleware.flows.logout import form_origins, logout_endpoint, signed_out_endpoint
-from oidc_middleware.flows.messages import Decision, PassThrough, Request, Respond
+from oidc_middleware.flows.messages import NEVER, Decision, PassThrough, Request, Respond
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.flows.resume import current_session, user_of
 from oidc_middleware.flows.site import Site
@@ -104,7 +104,15 @@ def _with_session(request: Request, rp: RelyingParty, site: Site, session: Sessi
         return PassThrough(user, watch=Watch(request, rp, site, session))
     if site.lifetimes.touch_due(session, request.now):
         return _touched(request, site, session, user, read)
-    return PassThrough(user)
+    return PassThrough(user, valid=_valid(rp, site, session))
+
+
+def _valid(rp: RelyingParty, site: Site, session: Session) -> tuple[float, float]:
+    """For how long this answer holds for the same cookies: only where it hangs on nothing else, and until the session is due to be written."""
+    if rp.revocable or rp.sites.fixed is None:
+        return NEVER
+    earliest, latest = site.lifetimes.window(session)
+    return earliest, min(latest, site.lifetimes.touch_at(session))
 
 
 def _touched(request: Request, site: Site, session: Session, user: User, read: SessionRead) -> Flow[Decision]:

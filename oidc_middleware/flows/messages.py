@@ -6,7 +6,7 @@ They carry cookies, codes and states, so their printed form shows none of it: a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from oidc_middleware.identity import User
 
@@ -44,6 +44,10 @@ class Request(NamedTuple):
         return f"<Request {self.kind} {self.method!r} {self.mount!r} {self.path!r}>"
 
 
+#: No time at all.
+NEVER: Final = (0.0, 0.0)
+
+
 class PassThrough(NamedTuple):
     """The application answers, knowing the user; our cookies go out with its answer."""
 
@@ -51,6 +55,7 @@ class PassThrough(NamedTuple):
     set_cookies: tuple[str, ...] = ()
     private: bool = True  # the answer depends on who asks: keep it out of shared caches
     watch: Watch | None = None  # the session behind a WebSocket, to be looked at while it is open
+    valid: tuple[float, float] = NEVER  # from when until when the same cookies get the same answer, if the rules agree
 
     def __repr__(self) -> str:
         return f"<PassThrough {self.user!r} with {len(self.set_cookies)} cookies>"

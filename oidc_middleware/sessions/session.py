@@ -124,9 +124,13 @@ class Lifetimes:
         earliest, latest = self.window(session)
         return earliest <= now < latest
 
+    def touch_at(self, session: Session) -> float:
+        """From when on to write down that the session is used: a quarter of the idle time has passed. Never on every answer."""
+        return session.seen + self.idle_timeout / 4
+
     def touch_due(self, session: Session, now: float) -> bool:
-        """Whether to write down that the session was used: a quarter of the idle time has passed. Never on every answer."""
-        return now - session.seen >= self.idle_timeout / 4
+        """Whether to write down that the session was used."""
+        return now >= self.touch_at(session)
 
     def touched(self, session: Session, now: float) -> Session:
         """The session, used now. A clock that is behind does not turn time back.
