@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 from oidc_middleware.errors import LoginError, ProviderError, Unavailable
 from oidc_middleware.flows.answers import login_url, navigates, page, problem, redirect, wants_page
+from oidc_middleware.flows.backchannel import end_index
 from oidc_middleware.flows.effects import Flow, Random, Report
 from oidc_middleware.flows.login import form_parameters, single_parameters
 from oidc_middleware.flows.messages import Request, Respond
@@ -13,6 +15,7 @@ from oidc_middleware.flows.metadata import provider_metadata
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.flows.resume import current_session, user_of
 from oidc_middleware.flows.site import Site
+from oidc_middleware.flows.stored import own_index
 from oidc_middleware.pages import render_confirm_logout, render_signed_out
 from oidc_middleware.policy.origin import proves_same_origin
 from oidc_middleware.protocol.logout import end_session_request
@@ -46,10 +49,18 @@ def _known_session(request: Request, rp: RelyingParty, site: Site) -> Flow[Sessi
     return site.sessions.read(request.cookie, request.now)
 
 
-def _end_session(request: Request, site: Site) -> Flow[tuple[str, ...]]:
-    """Forget the session here. With a store that is away there is nothing to forget it in: the error says so, and the user tries again."""
+def _end_session(request: Request, rp: RelyingParty, site: Site, session: Session | None) -> Flow[tuple[str, ...]]:
+    """Forget the session here. With a store that is away there is nothing to forget it in: the error says so, and the user tries again.
+
+    A session in a cookie goes on the list of ended ones, where there is one: then a copy of the cookie is over as well (catalogue CK-06).
+    """
     if site.stored is not None:
         return (yield from site.stored.end(request))
+    if session is not None and rp.settings.revocation is not None:
+        try:
+            yield from end_index(own_index(session), session.issued, rp)
+        except Unavailable as error:
+            yield Report("logout.not_listed", logging.WARNING, code=error.code, detail=error.detail)
     return site.sessions.clear(site.sessions.read(request.cookie, request.now).present)
 
 
@@ -84,7 +95,7 @@ def form_origins() -> tuple[str, ...]:
 
 
 def _sign_out(request: Request, rp: RelyingParty, site: Site, session: Session | None, wish: str | None) -> Flow[Respond]:
-    cookies = yield from _end_session(request, site)
+    cookies = yield from _end_session(request, rp, site, session)
     cleared = (*cookies, site.rounds.clear())
     return_to = _wished(site, wish)
     if session is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from oidc_middleware.flows.effects import Flow, StoreMarks
-from oidc_middleware.flows.stored import indexes_of
+from oidc_middleware.flows.stored import indexes_of, own_index
 from oidc_middleware.sessions.session import Session
 
 #: Seconds that a worker believes what it heard about a session.
@@ -25,8 +25,7 @@ class Revocations:
 
     def __init__(self) -> None:
         self._ended: dict[str, float] = {}
-        #: When the list was asked about these indexes, and what it said: until when they were ended. The answer is theirs, not one session's:
-        #: the user's next session must not vouch for the one before.
+        #: When the list was asked about these indexes, and what it said: until when they were ended.
         self._heard: dict[tuple[str, ...], tuple[float, float | None]] = {}
 
     def note(self, index: str, issued_until: float) -> None:
@@ -38,7 +37,7 @@ class Revocations:
 
     def known(self, session: Session, now: float) -> bool | None:
         """Whether *session* was ended; ``None`` when it is time to ask."""
-        indexes = indexes_of(session)
+        indexes = _indexes(session)
         if any(self._ended.get(index, -1.0) >= session.issued for index in indexes):
             return True
         asked, mark = self._heard.get(indexes, (float("-inf"), None))
@@ -51,12 +50,16 @@ class Revocations:
         known = self.known(session, now)
         if known is not None:
             return known
-        indexes = indexes_of(session)
+        indexes = _indexes(session)
         mark: float | None = yield StoreMarks(indexes)
         if len(self._heard) >= _MAX_REMEMBERED:
             self._heard.clear()
         self._heard[indexes] = (now, mark)
         return _ends(mark, session)
+
+
+def _indexes(session: Session) -> tuple[str, ...]:
+    return (*indexes_of(session), own_index(session))
 
 
 def _ends(mark: float | None, session: Session) -> bool:

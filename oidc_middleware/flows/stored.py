@@ -52,6 +52,11 @@ def indexes_of(session: Session) -> tuple[str, ...]:
     return (user_index(session.issuer, session.subject), *sid)
 
 
+def own_index(session: Session) -> str:
+    """What only *session* is ended by, where it lives in a cookie and has no id: its time, and the ID token as long as it fits."""
+    return "c:" + _hash(session.issuer, session.subject, repr(session.created), session.id_token or "")
+
+
 def _hash(*texts: str) -> str:
     joined = "".join(f"{len(text)}:{text}" for text in texts)
     return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
