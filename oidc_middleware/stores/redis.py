@@ -100,6 +100,14 @@ def _open_async(place: Place) -> Any:
             return redis.asyncio.Redis(host=host, port=port, db=place.db, retry=retry, **limits, **_login(place))
 
 
+def _pools(client: Any) -> list[Any]:
+    """Every pool of connections behind *client*: closing the client leaves some of them open."""
+    if hasattr(client, "nodes_manager"):
+        return [node.redis_connection.connection_pool for node in client.get_nodes() if getattr(node, "redis_connection", None)]
+    finder = getattr(client.connection_pool, "sentinel_manager", None)
+    return [client.connection_pool, *(sentinel.connection_pool for sentinel in (finder.sentinels if finder else ()))]
+
+
 def _translated(error: Exception) -> Unavailable:
     """Redis's words name hosts, commands and users, never passwords."""
     if isinstance(error, OutOfMemoryError) or (isinstance(error, ResponseError) and "OOM command not allowed" in str(error)):
@@ -153,6 +161,8 @@ class RedisStore(SyncMethods):
             mine, self._mine = self._mine, None
         if mine and mine[0] == os.getpid() and mine[1]:
             mine[1].close()
+            for pool in _pools(mine[1]):
+                pool.disconnect()
 
     def _send(self, commands: list[Command]) -> list[Any]:
         try:
@@ -282,3 +292,5 @@ async def _closed_with_the_loop(client: Any) -> AsyncGenerator[None]:
         yield
     finally:
         await client.aclose()
+        for pool in _pools(client):
+            await pool.disconnect()

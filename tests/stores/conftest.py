@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.stores.groups import Cluster, Watched
 from tests.stores.harness import Opened
 from tests.stores.proxy import Proxy
 from tests.stores.servers import Server
@@ -62,14 +63,47 @@ def target_of(request, tmp_path):
                 return f"sqlite:///{tmp_path}/sessions.db"
             case "redis":
                 return request.getfixturevalue("redis_server").url
+            case "sentinel":
+                watched = request.getfixturevalue("watched")
+                with watched.master.client() as client:
+                    client.flushall()
+                return watched.url
+            case "cluster":
+                cluster = request.getfixturevalue("cluster")
+                cluster.empty()
+                return cluster.url
 
     return target
 
 
-@pytest.fixture(params=["memory-sync", "memory-async", "sqlite-sync", "sqlite-async", "redis-sync", "redis-async"])
-def store(request, opened, target_of):
-    """An empty store of each kind."""
-    kind, _, shell = request.param.partition("-")
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory) -> Iterator[Watched]:
+    """A master, its replica and a sentinel."""
+    group = Watched(tmp_path_factory.mktemp("watched"))
+    yield group
+    group.stop()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory) -> Iterator[Cluster]:
+    """Three masters that share the keys."""
+    group = Cluster(tmp_path_factory.mktemp("cluster"))
+    yield group
+    group.stop()
+
+
+KINDS = ["memory", "sqlite", "redis", pytest.param("sentinel", marks=pytest.mark.slow), pytest.param("cluster", marks=pytest.mark.slow)]
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    """What a store is made of."""
+    return request.param
+
+
+@pytest.fixture
+def store(kind, shell, opened, target_of):
+    """An empty store of each kind, for either shell."""
     return opened(target_of(kind), shell)
 
 

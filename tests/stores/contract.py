@@ -61,6 +61,12 @@ class Sessions:
         assert store.get("k1", NOW + 109) == Record(b"two", 2)
         assert store.get("k1", NOW + 110) is None
 
+    def test_a_session_without_an_index_is_one_too(self, store):
+        assert new(store, indexes=())
+        assert not store.replace("k1", b"two", 0, ttl=60, now=NOW)
+        assert store.replace("k1", b"two", 1, ttl=60, now=NOW)
+        assert store.get("k1", NOW) == Record(b"two", 2)
+
     def test_replace_can_shorten(self, store):
         new(store, ttl=600)
         assert store.replace("k1", b"two", 1, ttl=5, now=NOW)

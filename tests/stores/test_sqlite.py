@@ -90,6 +90,23 @@ def test_processes_that_begin_together_share_a_new_file(path):
     assert sorted(winners) == list(range(60))
 
 
+def test_threads_that_begin_together_share_a_new_file(opened, tmp_path):
+    for turn in range(10):
+        store, start = opened(f"sqlite:///{tmp_path}/{turn}.db"), threading.Barrier(6)
+        results = []
+
+        def run(number, store=store, start=start, results=results):
+            start.wait(20)
+            results.append(new(store, f"k{number}"))
+
+        threads = [threading.Thread(target=run, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert results == [True] * 6
+
+
 class Writer:
     """Another process that writes and does not finish."""
 
