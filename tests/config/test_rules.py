@@ -27,13 +27,26 @@ def test_symmetric_algorithms_need_a_long_secret():
     assert problem(id_token_algs="HS256", client_secret=...).startswith("id_token_algs: HS256 needs")
 
 
+@pytest.mark.row("CF-01")
+def test_one_mistake_about_algorithms_is_one_sentence():
+    for empty in ("", []):
+        assert problem(id_token_algs=empty) == "id_token_algs: is empty"
+    assert problem(id_token_algs="HS256", client_secret="changeme") == "client_secret: is a placeholder, not a secret"
+    for algorithm, size in (("HS256", 32), ("HS384", 48), ("HS512", 64)):
+        secret = (KEY[::-1] * 2)[:size]
+        assert load(id_token_algs=algorithm, client_secret=secret).client_secret == secret
+        assert f"at least {size} bytes" in problem(id_token_algs=algorithm, client_secret=secret[:-1])
+    assert load(id_token_algs="RS256", client_secret="x7").id_token_algs == ("RS256",), "it signs nothing: any secret will do"
+
+
 def test_client_auth_fits_the_secret():
     assert load().client_auth is None
     assert load(client_auth="client_secret_post").client_auth == "client_secret_post"
     assert load(client_auth="none", client_secret=...).client_auth == "none"
     assert problem(client_auth="none").startswith("client_auth: is none, but")
     assert problem(client_auth="client_secret_basic", client_secret=...).startswith("client_auth: is client_secret_basic, which needs")
-    assert problem(client_auth="private_key_jwt") == "client_auth: private_key_jwt is not available in this version"
+    for later in ("client_secret_jwt", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"):
+        assert problem(client_auth=later) == f"client_auth: {later} is not available in this version"
     assert problem(client_auth="basic").startswith("client_auth: must be one of")
 
 

@@ -69,7 +69,15 @@ def test_an_unusable_file_is_a_problem_of_its_setting(tmp_path, content, reason)
         ("publik", "public"),
         ("allowed", "allow"),
         ("verify", "always verified"),
+        ("verify_ssl", "always verified"),
+        ("VERIFY", "always verified"),
         ("redirect_uri", "base_url + prefix"),
+        ("callback_url", "base_url + prefix"),
+        ("server_metadata_url", "give the issuer"),
+        ("discovery_url", "give the issuer"),
+        ("audience", "extra_audiences"),
+        ("secret", "client_secret or secret_key"),
+        ("Isuer", "did you mean issuer"),
         ("_env_file", ""),
         ("zzz", ""),
     ],
@@ -89,7 +97,9 @@ def test_a_variable_that_looks_like_ours_is_a_problem(variable, meant):
     assert sentence == f"{variable}: unknown variable; did you mean {meant}?"
 
 
-@pytest.mark.parametrize("variable", ["OIDC_RSA_PRIVATE_KEY", "OIDC_TEST_NO_SKIP", "OIDC_PROVIDER_PORT", "oidc_alow", "XOIDC_ALOW"])
+@pytest.mark.parametrize(
+    "variable", ["OIDC_RSA_PRIVATE_KEY", "OIDC_TEST_NO_SKIP", "OIDC_PROVIDER_PORT", "OIDC_PUBLISHER", "OIDC_BASE", "oidc_alow", "XOIDC_ALOW"]
+)
 def test_other_packages_variables_are_theirs(variable):
     assert load({variable: "x"}) == load()
 

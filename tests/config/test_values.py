@@ -232,6 +232,13 @@ def test_switches(value):
     assert load(trust_env={True: False}.get(value, "off")).trust_env is False
 
 
+def test_every_word_for_a_switch_and_its_opposite():
+    for value in (True, "true", "TRUE", "1", "yes", "on"):
+        assert load(require_pkce=value).require_pkce is True, value
+    for value in (False, "false", "False", "0", "no", "off"):
+        assert load(trust_env=value).trust_env is False, value
+
+
 @pytest.mark.parametrize("value", ["", "maybe", 1, 0, 2, "None", []])
 def test_a_doubtful_switch_is_a_problem(value):
     assert problem(insecure_allow_http=value) == "insecure_allow_http: must be true or false"
@@ -293,3 +300,9 @@ def test_session_claims_and_audiences():
     assert settings.extra_audiences == ("api",)
     assert load(session_claims=[]).session_claims == ()
     assert problem(session_claims={"name": 1}).startswith("session_claims: ")
+
+
+@pytest.mark.parametrize("value", [{1: "x"}, {1: "x", "prompt": "login"}, ["prompt"], "[]", 7])
+def test_names_and_values_have_names(value):
+    assert problem(authorize_params=value) == "authorize_params: must be a mapping from names to values"
+    assert dict(load(authorize_params='{"prompt": "login"}').authorize_params) == {"prompt": "login"}
