@@ -42,6 +42,16 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str, None, None]:
+    """A Redis of our own for tests that do nothing bad to it, each with a ``?prefix=`` of its own."""
+    from tests.stores.servers import Server  # needs redis, and few tests do
+
+    server = Server(tmp_path_factory.mktemp("redis")).start()
+    yield server.url
+    server.stop()
+
+
 hypothesis.settings.register_profile("default", deadline=None, max_examples=60, derandomize=True, database=None)
 hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=5_000, suppress_health_check=list(hypothesis.HealthCheck))
 hypothesis.settings.load_profile("default")

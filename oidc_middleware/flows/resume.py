@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from oidc_middleware.flows.effects import Flow
+import logging
+
+from oidc_middleware.errors import Unavailable
+from oidc_middleware.flows.effects import Flow, Report
 from oidc_middleware.flows.messages import Request
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.flows.site import Site
@@ -21,7 +24,20 @@ def user_of(session: Session, rp: RelyingParty) -> User:
 
 
 def current_session(request: Request, rp: RelyingParty, site: Site) -> Flow[SessionRead]:
-    """The session of *request*, wherever it lives, unless somebody ended it. Raises ``Unavailable`` when that cannot be known."""
+    """The session of *request*, wherever it lives, unless somebody ended it. Raises ``Unavailable`` when that cannot be known.
+
+    Public paths of the application are for strangers, too: there, whoever cannot be known is one (catalogue F-ST-01).
+    """
+    try:
+        return (yield from _known(request, rp, site))
+    except Unavailable as error:
+        if request.path.startswith(f"{rp.settings.prefix}/") or not rp.public.covers(request.path, request.target):
+            raise
+        yield Report("session.not_known", logging.WARNING, error.code, error.detail)
+        return SessionRead(None, (), "away")
+
+
+def _known(request: Request, rp: RelyingParty, site: Site) -> Flow[SessionRead]:
     if site.stored is not None:
         return (yield from site.stored.read(request))
     read = site.sessions.read(request.cookie, request.now)

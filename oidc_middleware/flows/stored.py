@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from oidc_middleware.errors import LoginError
+from oidc_middleware.errors import LoginError, Unavailable
 from oidc_middleware.flows.effects import Flow, Random, Report, StoreCreate, StoreDelete, StoreGet, StoreReplace
 from oidc_middleware.sessions.codec import UnknownFormat
 from oidc_middleware.sessions.cookies import CookieNames, delete_cookie, find, find_prefix, set_cookie
@@ -109,13 +110,20 @@ class StoredSessions:
         return (set_cookie(self._name, session_id, max_age=max_age, secure=self._secure), *surplus)
 
     def touch(self, session: Session, record: tuple[str, int], now: float) -> Flow[None]:
-        """Write down that the session is in use. When somebody else just did, or ended it, theirs counts (catalogue SF-05)."""
+        """Write down that the session is in use. When somebody else just did, or ended it, theirs counts (catalogue SF-05).
+
+        A store that takes no writes turns nobody away: the session was read, and is good until its idle limit (catalogue F-ST-07).
+        """
         entropy: bytes = yield Random(12)
         key, version = record
         touched = self._lifetimes.touched(session, now)
-        written: bool = yield StoreReplace(key, self._sealed(key, touched, entropy), version, self._lifetimes.remaining(touched, now))
+        try:
+            written: bool = yield StoreReplace(key, self._sealed(key, touched, entropy), version, self._lifetimes.remaining(touched, now))
+        except Unavailable as error:
+            yield Report("session.not_prolonged", logging.WARNING, error.code, error.detail)
+            return
         if not written:
-            yield Report("session.changed_meanwhile", 10)
+            yield Report("session.changed_meanwhile", logging.DEBUG)
 
     def end(self, request: Request) -> Flow[tuple[str, ...]]:
         """Forget the session for good. Result: the cookies to delete."""

@@ -11,7 +11,6 @@ import pytest
 from oidc_middleware.stores import open_async, open_sync
 from oidc_middleware.testing import run_async
 from tests.apps.kit import ASGI, FRAMEWORKS, Place
-from tests.stores.servers import Server
 
 IN_STORES = (
     *("starlette-memory", "flask-memory", "fastapi-sqlite", "dash-sqlite", "starlette-redis", "dash-redis"),
@@ -40,14 +39,6 @@ def _log(caplog):
     written = "".join(record.getMessage() + str(record.exc_text or "") for when in ("setup", "call") for record in caplog.get_records(when))
     assert "canary-" not in written
     assert "eyJ" not in written, "a token is in the log"
-
-
-@pytest.fixture(scope="session")
-def redis_url(tmp_path_factory):
-    """The URL of a Redis of our own."""
-    server = Server(tmp_path_factory.mktemp("redis")).start()
-    yield server.url
-    server.stop()
 
 
 @pytest.fixture
