@@ -131,9 +131,11 @@ class StoredSessions:
         return self._surplus(request, set())
 
     def _delete(self, request: Request) -> Flow[None]:
+        """Each that exists. What never was leaves no trace: a program that makes ids up would fill the store with them (catalogue DS-03)."""
         for session_id in find(request.cookie, self._name):
-            if _ID.fullmatch(session_id):
-                yield StoreDelete(store_key(session_id), self._lifetimes.session_lifetime)
+            key = store_key(session_id) if _ID.fullmatch(session_id) else None
+            if key is not None and (yield StoreGet(key)) is not None:
+                yield StoreDelete(key, self._lifetimes.session_lifetime)
 
     def _surplus(self, request: Request, kept: set[str]) -> tuple[str, ...]:
         present: Iterable[str] = find_prefix(request.cookie, self._name)

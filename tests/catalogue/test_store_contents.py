@@ -13,9 +13,10 @@ from oidc_middleware.clock import SystemClock
 from oidc_middleware.drive import SyncWorld, run
 from oidc_middleware.flows.messages import Request
 from oidc_middleware.sessions.session import Session
+from oidc_middleware.stores import open_sync
 from oidc_middleware.stores.memory import MemoryStore
 from tests.catalogue.helpers import BASE_URL, assert_strict, codes_on, landed, login_url, raw_request
-from tests.catalogue.helpers_stores import key_of, record_of, session_id
+from tests.catalogue.helpers_stores import SyncRecorder, key_of, record_of, session_id
 
 SCRIPT = {"sec-fetch-mode": "cors", "sec-fetch-dest": "empty", "accept": "*/*"}
 
@@ -250,3 +251,38 @@ def test_ds_02_a_login_and_its_visits_cost_a_few_calls(stage, store):
         assert browser.navigate(f"/page/{number}").url == f"{BASE_URL}/page/{number}"
     assert store.names() == ["get"] * 20
     assert store.writes() == []
+
+
+@pytest.mark.row("DS-02", "DS-03", "LO-09")
+def test_ds_03_signing_out_of_sessions_that_never_were_writes_nothing(stage, store):
+    """Programs can send whatever browsers send: a store must not fill up with the ends of what somebody made up."""
+    raw = stage.browser()
+    headers = {"sec-fetch-site": "same-origin", "origin": BASE_URL, "content-type": "application/x-www-form-urlencoded", "content-length": "0"}
+    for _ in range(50):
+        guess = hashlib.sha256(stage.clock.random(8)).hexdigest()[:43]
+        page = raw_request(raw, "/oidc/logout", cookie=f"{stage.session_name}={guess}", method="POST", headers=headers)
+        assert page.status == 303
+        assert any(header.startswith(f"{stage.session_name}=") and "Max-Age=0" in header for header in page.all("set-cookie"))
+    assert store.writes() == []
+
+
+@pytest.mark.row("F-PR-15", "CK-05")
+@pytest.mark.parametrize("count", [1_000, 5_000])
+def test_f_pr_15_a_store_holds_large_accounts(stage, store, count):
+    groups = [f"{number:08x}-1f2e-4d3c-9b8a-5d6e7f8a9b0c" for number in range(count)]
+    stage.provider.user["groups"] = groups
+    _, browser = stage.accepts()
+    assert browser.fetch("/api").json()["claims"]["groups"] == groups
+    assert len(browser.cookies.header(BASE_URL, stage.clock.now())) < 500
+
+
+@pytest.mark.row("F-PR-07")
+def test_f_pr_07_a_users_own_synchronous_store_serves_both_shells(stage):
+    """Under an event loop it is called in threads."""
+    store = SyncRecorder(open_sync("memory://"))
+    stage.restart(store=store)
+    _, browser = stage.accepts()
+    thief = browser.twin()
+    browser.post_form("/oidc/logout")
+    assert stage.who(thief) is None
+    assert {"claim", "create", "get", "delete"} <= set(store.names())

@@ -221,7 +221,7 @@ def test_a_login_whose_logout_came_first_has_no_session_and_leaves_the_old_one()
 @pytest.mark.row("SF-01")
 def test_a_new_session_ends_the_old_one_and_clears_what_is_left_over():
     kept = Kept()
-    driver = Shelf(results={StoreCreate: True, StoreDelete: True})
+    driver = Shelf(results={StoreCreate: True, StoreGet: (b"there was one", 1), StoreDelete: True})
     cookie = f"{kept.name}={'x' * 43}; {kept.name}={'bad id'}; {kept.name}.1=part; {kept.name}.x=not-ours"
     first, *cleared = driver.run(kept.stored.write(SESSION, request(cookie=cookie, now=NOW), NOW))
     assert [told.key for told in driver.told if isinstance(told, StoreDelete)] == [store_key("x" * 43)]
