@@ -8,12 +8,16 @@ import threading
 
 
 class Proxy:
-    """``delay``: seconds before each piece of an answer. ``swallow``: answers are lost. ``cut_after``: pieces until all connections are cut."""
+    """``delay``: seconds before each piece of an answer. ``swallow``: answers are lost. ``cut_after``: pieces until all connections are cut.
+
+    ``cut_next``: the next answer is lost with its connection.
+    """
 
     def __init__(self, port: int) -> None:
         self.delay = 0.0
         self.swallow = False
         self.cut_after: int | None = None
+        self.cut_next = False
         self._to = port
         self._over = threading.Event()
         self._open: list[socket.socket] = []
@@ -54,6 +58,9 @@ class Proxy:
                 sock.shutdown(socket.SHUT_RDWR)
 
     def _is_cut(self) -> bool:
+        if self.cut_next:
+            self.cut_next = False
+            return True
         if self.cut_after is None:
             return False
         self.cut_after -= 1

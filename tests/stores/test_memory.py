@@ -56,6 +56,18 @@ def test_what_may_not_be_forgotten_is_refused_when_there_is_too_much(opened):
     assert store.claim("jti-9", 60, NOW + 200), "the old ones expired"
 
 
+def test_nothing_is_left_of_sessions_that_are_gone(opened):
+    store = opened("memory://?max_sessions=30")
+    for number in range(60):
+        new(store, f"k{number}", ttl=10 + number % 3, indexes=(f"sid-{number}", "sub-1"))
+    store.delete("k59", keep=1, now=NOW)
+    store.delete_index("sid-58", issued_until=NOW, keep=1, now=NOW)
+    for number in range(20):
+        new(store, f"later-{number}", indexes=("sub-2",), now=NOW + 200)
+    assert store._members == {"sub-2": {f"later-{number}" for number in range(20)}}
+    assert len(store._sessions) == 20
+
+
 def test_tombstones_are_bounded(opened):
     store = opened("memory://?max_sessions=2")
     for number in range(10):

@@ -296,6 +296,31 @@ def test_the_answer_of_a_write_is_lost(opened, redis_server, proxied, shell):
     assert store.delete_index("sub-1", issued_until=NOW, keep=60, now=NOW) == 1
 
 
+@pytest.mark.row("F-ST-05", "F-ST-13")
+def test_a_connection_that_breaks_is_replaced_and_the_call_made_once_more(opened, redis_server, proxied, shell):
+    """Whether the server had carried it out already or not."""
+    proxy = proxied(redis_server)
+    store = opened(proxy.url, shell)
+    assert store.get("k1", NOW) is None
+    done = {}
+    for name in ("create", "get", "replace", "claim", "acquire", "marks", "mark", "check"):
+        proxy.cut_next = True
+        done[name] = {**calls(store), "create": lambda: new(store)}[name]()
+        assert not proxy.cut_next
+    assert done == {
+        "create": True,
+        "get": Record(b"sealed", 1),
+        "replace": True,
+        "claim": True,
+        "acquire": True,
+        "marks": None,
+        "mark": None,
+        "check": [],
+    }
+    assert not store.claim("jti", 60, NOW)
+    assert store.get("k1", NOW) == Record(b"two", 2)
+
+
 @pytest.mark.row("LT-18")
 def test_deleting_fails_midway_and_is_completed_when_repeated(opened, redis_server, proxied, shell):
     direct = opened(redis_server.url, shell)
