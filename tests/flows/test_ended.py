@@ -143,6 +143,10 @@ def test_what_is_remembered_is_bounded(monkeypatch):
     for number in range(10):
         heard.note(f"u:{number}", NOW)
         ask(heard, replace(SESSION, subject=f"user {number}"), NOW)
+        ask(heard, replace(SESSION, subject=f"another {number}"), NOW)
+    for number in range(10):
+        ask(heard, replace(SESSION, subject=f"a third {number}"), NOW)
+        assert len(heard._heard) <= 3
     assert len(heard._ended) <= 3
     assert len(heard._heard) <= 3
     heard.note("u:x", NOW)
