@@ -97,12 +97,12 @@ def test_a_forked_child_starts_empty_under_another_name(opened):
 
 
 def _longest(calls):
-    """The second longest of many calls, in seconds: one may have lost the processor."""
+    """The third longest of many calls, in seconds of this thread's own: the machine is shared."""
     lengths = []
     for call in calls:
-        began = time.perf_counter()
+        began = time.thread_time()
         call()
-        lengths.append(time.perf_counter() - began)
+        lengths.append(time.thread_time() - began)
     return sorted(lengths)[-3]
 
 
