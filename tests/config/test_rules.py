@@ -36,6 +36,8 @@ def test_one_mistake_about_algorithms_is_one_sentence():
         secret = (KEY[::-1] * 2)[:size]
         assert load(id_token_algs=algorithm, client_secret=secret).client_secret == secret
         assert f"at least {size} bytes" in problem(id_token_algs=algorithm, client_secret=secret[:-1])
+    secret = (KEY[::-1] * 2)[:40]
+    assert "at least 64 bytes" in problem(id_token_algs="HS256 HS512", client_secret=secret), "the longest counts"
     assert load(id_token_algs="RS256", client_secret="x7").id_token_algs == ("RS256",), "it signs nothing: any secret will do"
 
 

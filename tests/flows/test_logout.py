@@ -88,7 +88,7 @@ def test_what_is_doubtful_is_asked_on_a_page(method, headers):
     assert (answer.status, case.cleared(answer), case.driver.fetched) == (200, False, [])
     text, policy = answer.body.decode(), dict(answer.headers)["Content-Security-Policy"]
     assert "form-action 'self' https: http:;" in policy, "the form goes on to the provider, which may hand on to others"
-    assert "Ada L" in text
+    assert "<small>Signed in as</small><bdi>Ada L</bdi>" in text
     assert 'action="/oidc/logout"' in text
     assert 'name="return_to" value="/bye"' in text
     assert token_on(answer)
@@ -99,7 +99,7 @@ def test_the_page_names_nobody_and_no_way_where_there_is_none():
     case = Leaving(base_url=f"{BASE}/dash")
     answer = case.ask(signed_in=False)
     text = answer.body.decode()
-    assert (answer.status, "Ada L" in text, 'name="return_to"' in text) == (200, False, False)
+    assert (answer.status, "Signed in as" in text, 'name="return_to"' in text) == (200, False, False)
     assert 'href="/dash/"' in text
     assert 'action="/dash/oidc/logout"' in text
     refused = case.ask(query="return_to=https://evil.example").body.decode()
