@@ -153,6 +153,9 @@ def test_sf_06_use_prolongs_the_session_up_to_its_end(stage, store):
         stage.clock.advance(lifetimes.idle_timeout / 2)
         assert stage.who(browser) == "ada"
     assert all(page.all("set-cookie") == [] for page in browser.history[-3:])
+    ttls = [options["ttl"] for name, _, options in store.calls if name in ("create", "replace")]
+    assert max(ttls) <= lifetimes.idle_timeout
+    assert ttls[-1] <= lifetimes.idle_timeout / 2, "not beyond its end"
     assert stage.who(idle) is None
     stage.clock.advance(lifetimes.idle_timeout / 2)
     assert stage.who(browser) is None
