@@ -46,8 +46,10 @@ class AuditLog:
 
     def fault(self, now: float, error: Exception) -> None:
         """An exception nobody foresaw. Its text is left out: libraries put tokens into theirs (catalogue LG-01). Type and place find the fault."""
-        if self._admit(int(now)) is not None:
-            logger.error("internal error: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+        suppressed = self._admit(int(now))
+        if suppressed is not None:
+            place = "".join(traceback.format_tb(error.__traceback__))
+            logger.error("internal error: %s%s\n%s", type(error).__name__, f" suppressed={suppressed}" if suppressed else "", place)
 
     def _admit(self, second: int) -> int | None:
         """How many lines were left out before this one; ``None`` when this one is left out, too."""

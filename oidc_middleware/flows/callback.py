@@ -81,9 +81,7 @@ def _finish(parameters: CallbackParameters, pending: PendingLogin, request: Requ
     if pending.issuer != rp.settings.issuer:
         raise LoginError("iss_mismatch", "this login was started for another issuer")
     metadata = yield from _metadata(rp)
-    unused: bool = yield Claim("l:" + short_hash(pending.state, 43), rp.settings.login_timeout + rp.settings.leeway)
-    if not unused:
-        raise LoginError("transaction_used")
+    yield from _claim(pending, rp)
     tokens = yield from _exchange(callback, pending, metadata, rp)
     expected = expected_id_token(rp.settings, nonce=pending.nonce, access_token=tokens.access_token)
     id_token, keys = yield from verified_id_token(tokens.id_token, expected, rp.provider, metadata)
@@ -97,6 +95,16 @@ def _finish(parameters: CallbackParameters, pending: PendingLogin, request: Requ
     trimmed = site.logins.trim(request.cookie, pending.state, now, room)
     yield Report("login.ok")
     return redirect(site.return_path(pending.return_to), status=303, set_cookies=(*cookies, site.logins.clear(pending.state), rounds, *trimmed))
+
+
+def _claim(pending: PendingLogin, rp: RelyingParty) -> Flow[None]:
+    """Use the state up, before the code is sent. A store that is away costs nothing yet: the same answer may come again."""
+    try:
+        unused: bool = yield Claim("l:" + short_hash(pending.state, 43), rp.settings.login_timeout + rp.settings.leeway)
+    except Unavailable as error:
+        raise Unavailable(error.code, error.detail, retry_after=error.retry_after, sent=False) from error
+    if not unused:
+        raise LoginError("transaction_used")
 
 
 def _metadata(rp: RelyingParty) -> Flow[ProviderMetadata]:

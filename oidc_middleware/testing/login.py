@@ -6,17 +6,18 @@ login_as(client, app, "ada", email="ada@example.com", groups=["admins"])
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from http.cookies import SimpleCookie
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from oidc_middleware.asgi import OIDCMiddleware as AsgiMiddleware
-from oidc_middleware.flows.claims import session_cookies
+from oidc_middleware.drive import arun, run
+from oidc_middleware.flows.claims import keep_session
 from oidc_middleware.flows.messages import Request
-from oidc_middleware.flows.relying_party import RelyingParty
-from oidc_middleware.flows.site import Site
 from oidc_middleware.sessions.session import Session
 from oidc_middleware.testing.browser import Browser
 from oidc_middleware.wsgi import OIDCMiddleware as WsgiMiddleware
@@ -50,7 +51,9 @@ def session_set_cookies(
     """
     middleware = find_middleware(app)
     rp, clock = middleware._rp, middleware._world.clock  # noqa: SLF001  # this file is what the privacy is for: nobody else makes sessions
-    site, now = _site(rp, base_url, clock.now()), clock.now()
+    now = clock.now()
+    asked = _request(base_url, now)
+    site = rp.sites.of(asked)
     session = Session(
         issuer=rp.settings.issuer,
         subject=sub,
@@ -60,7 +63,11 @@ def session_set_cookies(
         expires=now + rp.settings.session_lifetime,
         scopes=tuple(rp.settings.scopes if scopes is None else scopes),
     )
-    return session_cookies(session, rp, site, now, clock.random(12), ())
+    keeping = keep_session(session, asked, rp, site, now)
+    if isinstance(middleware, WsgiMiddleware):
+        return run(keeping, middleware._world)  # noqa: SLF001  # likewise
+    with ThreadPoolExecutor(1) as thread:  # of its own: the caller may be in an event loop, which must not wait for itself
+        return thread.submit(asyncio.run, arun(keeping, middleware._world)).result()  # noqa: SLF001  # likewise
 
 
 def login_as(
@@ -84,11 +91,10 @@ def login_as(
                 client.cookies.set(name, morsel.value)
 
 
-def _site(rp: RelyingParty, base_url: str | None, now: float) -> Site:
+def _request(base_url: str | None, now: float) -> Request:
     parts = urlsplit(base_url or "http://localhost")
 
     def headers(name: str) -> list[str]:
         return [parts.netloc] if name == "host" else []
 
-    asked = Request("http", "GET", parts.scheme, parts.path.rstrip("/"), "/", "", "", "", headers, "", now)
-    return rp.sites.of(asked)
+    return Request("http", "GET", parts.scheme, parts.path.rstrip("/"), "/", "", "", "", headers, "", now)

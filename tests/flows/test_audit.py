@@ -103,3 +103,11 @@ def test_lines_that_were_left_out_are_told_once_and_those_of_other_levels_are_no
     assert len(caplog.records) == 2 * MAX_LINES_PER_SECOND, "one too many, however loud"
     log.write(8.0, "login.failed", logging.WARNING, "code", "detail", "c1d")
     assert caplog.records[-1].getMessage() == "login.failed reason=code cid=c1d detail=detail suppressed=1"
+
+
+def test_a_fault_tells_what_was_left_out_before_it(caplog):
+    log = AuditLog()
+    for _ in range(MAX_LINES_PER_SECOND + 5):
+        log.write(1.0, "x", logging.WARNING)
+    log.fault(2.0, LookupError())
+    assert "internal error: LookupError suppressed=5" in caplog.text

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from oidc_middleware.asgi import OIDCMiddleware as AsgiMiddleware
-from oidc_middleware.testing import Browser, FakeClock, find_middleware, login_as, run_async, session_set_cookies
+from oidc_middleware.testing import Browser, FakeClock, ScriptedProvider, find_middleware, login_as, run_async, session_set_cookies
 from oidc_middleware.wsgi import OIDCMiddleware as WsgiMiddleware
 
 with warnings.catch_warnings():  # Starlette would rather have httpx2 beneath its test client
@@ -117,3 +117,24 @@ def test_an_app_without_the_middleware_is_told_so():
     with pytest.raises(LookupError, match="no OIDCMiddleware in Flask"):
         find_middleware(Flask(__name__))
     assert session_set_cookies(flask_app())[0].endswith("SameSite=Lax")
+
+
+@pytest.mark.parametrize("store", ["memory://", "sqlite"])
+@pytest.mark.parametrize("kind", [AsgiMiddleware, WsgiMiddleware])
+def test_sessions_on_the_server_are_made_there(kind, store, tmp_path):
+    provider = ScriptedProvider()
+
+    async def asgi(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+        await send({"type": "http.response.body", "body": scope["user"].identity.encode()})
+
+    def wsgi(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [environ["REMOTE_USER"].encode()]
+
+    place = f"sqlite:///{tmp_path}/sessions.db" if store == "sqlite" else store
+    app = kind(asgi if kind is AsgiMiddleware else wsgi, **provider.options(), base_url="https://app.example.com", clock=provider.clock, store=place)
+    browser = Browser(app, base_url="https://app.example.com", provider=provider)
+    assert browser.fetch("/x").status == 401
+    login_as(browser, app, "ada")
+    assert browser.fetch("/x").body == b"ada"
