@@ -142,7 +142,7 @@ def test_no_secret_shows_anywhere():
                 "authorize_params": f"{{{password}",
                 "allow": f"[{password}",
                 "trusted_proxies": password,
-                "store": f"redis://:{password}@localhost",
+                "store": f"mysql://user:{password}@localhost",
                 "response_mode": password,
                 "http_client": password,
             },
@@ -158,8 +158,11 @@ def test_no_secret_shows_anywhere():
 
 @pytest.mark.row("LG-01")
 def test_the_settings_print_no_secret():
-    settings = load(client_secret=LONG_SECRET, authorize_params={"login_hint": "ada@example.com"})
-    shown = repr(settings)
+    redis = "redis://user:hunter2hunter2@localhost:6379/0"
+    settings = load(client_secret=LONG_SECRET, authorize_params={"login_hint": "ada@example.com"}, store=redis)
+    shown = repr(settings) + repr(load(revocation=redis))
+    assert settings.store == redis
+    assert "hunter2" not in shown
     assert KEY not in shown
     assert LONG_SECRET not in shown
     assert "ada@example.com" not in shown

@@ -8,6 +8,8 @@ import pytest
 from oidc_middleware.errors import LoginError, ProviderError, Unavailable
 from oidc_middleware.flows.answers import empty, json_answer, page, problem, redirect, refuse, unexpected_error
 from oidc_middleware.flows.effects import Report
+from oidc_middleware.flows.messages import PassThrough
+from oidc_middleware.identity import User
 from oidc_middleware.pages import Page
 from tests.flows.hand import Driver, party, request
 
@@ -131,3 +133,17 @@ def test_a_person_gets_a_page_for_a_fault_of_ours():
     assert (answer.status, headers["Content-Type"], headers["Cache-Control"]) == (500, "text/html; charset=utf-8", "no-store")
     assert b"internal_error" in answer.body
     assert b"Nobody was signed in or out" in answer.body
+
+
+@pytest.mark.row("LG-01")
+def test_what_passes_between_a_shell_and_a_flow_prints_no_secret():
+    asked = request("/x", cookie="session=secret", query="code=secret&state=secret", target="/x?code=secret", headers={"authorization": "secret"})
+    answers = (
+        PassThrough(User("https://op.example", "ada", '{"x":"secret"}'), ("session=secret",)),
+        redirect("/x?code=secret", set_cookies=("a=secret",)),
+    )
+    shown = [repr(item) for item in (asked, *answers)]
+    assert "secret" not in "".join(shown)
+    assert "'/x'" in shown[0]
+    assert "'ada'" in shown[1]
+    assert "302" in shown[2]

@@ -1,5 +1,6 @@
 """When UserInfo is asked, what the ID token must say, and what a session keeps."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -106,6 +107,34 @@ def test_a_session_says_who_and_for_how_long():
     assert (made.sid, made.auth_time, made.id_token, made.scopes) == ("s1", 990, "raw", rp.settings.scopes)
     assert made.claims_json == '{"email":"x","sub":"ada","iss":"https://op.example.com","name":"Ada","auth_time":990,"sid":"s1"}'
     assert session(scope="openid  mail")[0].scopes == ("openid", "mail")
+
+
+@pytest.mark.row("ID-34", "UI-05")
+@pytest.mark.parametrize(("address", "proof"), [("email", "email_verified"), ("phone_number", "phone_number_verified")])
+@pytest.mark.parametrize(
+    ("signed", "more", "kept"),
+    [
+        (("a", True), ("b", False), ("a", True)),
+        (("a", False), ("a", True), ("a", False)),
+        (("a", None), ("b", True), ("a", None)),
+        (("a", None), ("a", True), ("a", True)),
+        ((None, True), ("b", False), ("b", False)),
+        ((None, True), ("b", None), ("b", None)),
+        ((None, None), ("b", True), ("b", True)),
+        (("a", None), (None, True), ("a", None)),
+        (("a", True), (None, None), ("a", True)),
+    ],
+)
+def test_that_an_address_is_verified_is_said_of_the_address_beside_it(address, proof, signed, more, kept):
+    """A UserInfo answer about another address proves nothing about the one in the ID token."""
+
+    def document(pair):
+        return {name: value for name, value in zip((address, proof), pair, strict=True) if value is not None}
+
+    id_token = IDToken({"iss": "https://op.example.com", "sub": "ada", "iat": 995, **document(signed)}, "raw")
+    made = new_session(id_token, document(more), SimpleNamespace(scope=None), party().settings, 1000.0)
+    claims = json.loads(made.claims_json)
+    assert {name: value for name, value in claims.items() if name in (address, proof)} == document(kept)
 
 
 @pytest.mark.parametrize(("claims", "auth_time"), [({"auth_time": 9.7}, 9), ({"auth_time": True}, None), ({"auth_time": "9"}, None), ({}, None)])
