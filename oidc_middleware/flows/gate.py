@@ -22,6 +22,7 @@ from oidc_middleware.flows.answers import empty, json_answer, login_url, page, p
 from oidc_middleware.flows.backchannel import backchannel_logout_endpoint
 from oidc_middleware.flows.callback import callback_endpoint
 from oidc_middleware.flows.effects import Flow, Random, Report
+from oidc_middleware.flows.frontchannel import frontchannel_logout_endpoint
 from oidc_middleware.flows.login import challenge, initiate_endpoint, login_endpoint, own_path
 from oidc_middleware.flows.logout import form_origins, logout_endpoint, signed_out_endpoint
 from oidc_middleware.flows.messages import NEVER, Decision, PassThrough, Request, Respond
@@ -192,6 +193,7 @@ _ENDPOINTS: Final[dict[str, tuple[frozenset[str], Endpoint]]] = {
     "signed-out": (frozenset({"GET", "HEAD"}), signed_out_endpoint),
     "session": (frozenset({"GET", "HEAD"}), _session_endpoint),
     "backchannel-logout": (frozenset({"POST"}), backchannel_logout_endpoint),
+    "frontchannel-logout": (frozenset({"GET"}), frontchannel_logout_endpoint),
     "initiate": (frozenset({"GET", "HEAD", "POST"}), initiate_endpoint),
 }
 
