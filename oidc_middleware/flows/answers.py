@@ -64,6 +64,11 @@ def json_answer(status: int, value: object) -> Respond:
     return respond(status, headers=(("Content-Type", "application/json"), _NO_CONTENT_POLICY), body=json.dumps(value).encode())
 
 
+def script_answer(script: bytes) -> Respond:
+    """A script of ours."""
+    return respond(200, headers=(("Content-Type", "text/javascript; charset=utf-8"), _NO_CONTENT_POLICY), body=script)
+
+
 def navigates(request: Request) -> bool:
     """Whether a person's browser asks for a page to show (catalogue section 0, LOGIN)."""
     return is_navigation(request.method, request.headers)

@@ -88,10 +88,10 @@ def end_sessions(logout: LogoutToken, rp: RelyingParty) -> Flow[int]:
     return (yield from end_index(index, logout.issued_at, rp))
 
 
-def end_index(index: str, issued_until: float, rp: RelyingParty) -> Flow[int]:
-    """End what *index* finds, and let nothing begin that was issued before."""
+def end_index(index: str, issued_until: float, rp: RelyingParty, *, keep: float | None = None) -> Flow[int]:
+    """End what *index* finds, and let nothing begin that was issued before, for *keep* seconds (by default as long as a session may live)."""
     rp.revocations.note(index, issued_until)
-    ended: int = yield StoreEnd(index, issued_until, rp.settings.session_lifetime + rp.settings.leeway)
+    ended: int = yield StoreEnd(index, issued_until, rp.settings.session_lifetime + rp.settings.leeway if keep is None else keep)
     rp.sockets.wake(index)
     return ended
 

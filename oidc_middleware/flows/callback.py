@@ -51,8 +51,8 @@ def callback_endpoint(request: Request, rp: RelyingParty, site: Site) -> Flow[Re
     except OIDCError as error:
         if error.code in _REPLAYS and (yield from _still_signed_in(request, rp, site)):
             yield Report("login.replayed", code=error.code)
-            return redirect(site.return_path(return_to), status=303)
-        safe = site.return_path(return_to) if return_to else None
+            return redirect(site.after_login(return_to), status=303)
+        safe = site.after_login(return_to) if return_to else None
         return (yield from refuse(error, request, site, title=rp.settings.title, event="login.failed", return_to=safe, set_cookies=cleared))
 
 
@@ -94,7 +94,7 @@ def _finish(parameters: CallbackParameters, pending: PendingLogin, request: Requ
     room = OWN_BUDGET - sum(len(cookie.partition(";")[0]) + 2 for cookie in (*cookies, rounds))
     trimmed = site.logins.trim(request.cookie, pending.state, now, room)
     yield Report("login.ok")
-    return redirect(site.return_path(pending.return_to), status=303, set_cookies=(*cookies, site.logins.clear(pending.state), rounds, *trimmed))
+    return redirect(site.after_login(pending.return_to), status=303, set_cookies=(*cookies, site.logins.clear(pending.state), rounds, *trimmed))
 
 
 def _claim(pending: PendingLogin, rp: RelyingParty) -> Flow[None]:

@@ -18,10 +18,12 @@ from collections.abc import Callable
 from typing import Final
 
 from oidc_middleware.errors import LoginError, OIDCError
-from oidc_middleware.flows.answers import empty, json_answer, login_url, page, problem, refuse, wants_page
+from oidc_middleware.flows.answers import empty, login_url, page, problem, refuse, wants_page
 from oidc_middleware.flows.backchannel import backchannel_logout_endpoint
 from oidc_middleware.flows.callback import callback_endpoint
 from oidc_middleware.flows.effects import Flow, Random, Report
+from oidc_middleware.flows.front_end import session_endpoint, session_script_endpoint, signed_in_endpoint
+from oidc_middleware.flows.frontchannel import frontchannel_logout_endpoint
 from oidc_middleware.flows.login import challenge, initiate_endpoint, login_endpoint, own_path
 from oidc_middleware.flows.logout import form_origins, logout_endpoint, signed_out_endpoint
 from oidc_middleware.flows.messages import NEVER, Decision, PassThrough, Request, Respond
@@ -161,37 +163,17 @@ def _denied(request: Request, rp: RelyingParty, site: Site, user: User, denial: 
     return page(403, content)
 
 
-def _session_endpoint(request: Request, rp: RelyingParty, site: Site) -> Flow[Respond]:
-    """``GET session``: who is signed in, for a front end."""
-    yield Report("session.asked", logging.DEBUG)
-    read = yield from current_session(request, rp, site)
-    session = read.session
-    if session is None:
-        return problem(401, code="login_required", title="You need to sign in.", login_url=site.origin + site.url("login"))
-    user = user_of(session, rp)
-    remaining = int(site.lifetimes.remaining(session, request.now))
-    return json_answer(
-        200,
-        {
-            "sub": user.identity,
-            "name": user.display_name,
-            "email": user.email,
-            "expires_at": int(request.now) + remaining,
-            "expires_in": remaining,
-            "login_url": site.origin + site.url("login"),
-            "logout_url": site.origin + site.url("logout"),
-        },
-    )
-
-
 #: Our endpoints: the methods each takes, and the flow that answers. Names we do not serve (yet) are ours all the same and answer 404.
 _ENDPOINTS: Final[dict[str, tuple[frozenset[str], Endpoint]]] = {
     "login": (frozenset({"GET", "HEAD", "POST"}), login_endpoint),
     "callback": (frozenset({"GET", "POST"}), callback_endpoint),
     "logout": (frozenset({"GET", "HEAD", "POST"}), logout_endpoint),
     "signed-out": (frozenset({"GET", "HEAD"}), signed_out_endpoint),
-    "session": (frozenset({"GET", "HEAD"}), _session_endpoint),
+    "session": (frozenset({"GET", "HEAD"}), session_endpoint),
+    "session.js": (frozenset({"GET", "HEAD"}), session_script_endpoint),
+    "signed-in": (frozenset({"GET", "HEAD"}), signed_in_endpoint),
     "backchannel-logout": (frozenset({"POST"}), backchannel_logout_endpoint),
+    "frontchannel-logout": (frozenset({"GET"}), frontchannel_logout_endpoint),
     "initiate": (frozenset({"GET", "HEAD", "POST"}), initiate_endpoint),
 }
 

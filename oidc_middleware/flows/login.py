@@ -46,7 +46,7 @@ def login_endpoint(request: Request, rp: RelyingParty, site: Site) -> Flow[Respo
         return _told_to_sign_in(site)
     prompt = parameters.get("prompt", "")
     overrides = {"prompt": prompt} if prompt in _PROMPTS_FROM_LINKS else {}
-    return_to = site.return_path(parameters.get("return_to"))
+    return_to = site.after_login(parameters.get("return_to"))
     return (yield from start_login(request, rp, site, return_to=return_to, overrides=overrides, set_cookies=(site.rounds.clear(),)))
 
 

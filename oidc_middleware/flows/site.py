@@ -43,6 +43,7 @@ class Site:
         self.prefix = mount + settings.prefix
         self.landing = mount + "/"
         self.redirect_uri = f"{origin}{self.prefix}/callback"
+        self.signed_in_path = f"{self.prefix}/signed-in"
         self.signed_out_uri = f"{origin}{self.prefix}/signed-out"
         keyring = Keyring(settings.secret_keys, context=f"{settings.issuer}\n{settings.client_id}\n{mount}")
         names = CookieNames(cookie_label(settings.client_id, mount), self.secure)
@@ -70,6 +71,13 @@ class Site:
     def return_path(self, value: object) -> str:
         """*value* if it is a path of this site that a login may lead back to, else the landing page. The one rule for every such value."""
         return safe_return_to(value, own_prefix=self.prefix, default=self.landing)
+
+    def after_login(self, value: object) -> str:
+        """Where a login leads: :meth:`return_path`, and one page of ours besides, at which a login in a small window ends.
+
+        That page, to the letter: it does nothing, so it leads nowhere in circles as our other endpoints would (catalogue RD-16).
+        """
+        return self.signed_in_path if value == self.signed_in_path else self.return_path(value)
 
 
 class Sites:

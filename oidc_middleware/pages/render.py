@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import jinja2
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
+_STATIC: Final = Path(__file__).parent / "static"
 
 #: A CSP source we are willing to name in ``form-action``: a scheme, or an origin. Nothing that could end the directive (``;``, ``,``, space).
 _CSP_SOURCE: Final = re.compile(r"https?:|https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?|https?://\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
@@ -93,6 +94,19 @@ def render_signed_out(*, title: str, login_url: str | None) -> Page:
     return _page("signed_out.html", title=title, tone="good", login_url=_link(login_url))
 
 
+def render_signed_in(*, title: str, home_url: str | None) -> Page:
+    """Where a login in a small window ends: the page closes itself by the one script its policy allows, or says that it may be closed."""
+    script, digest = _signed_in_script()
+    content = _page("signed_in.html", title=title, tone="good", home_url=_link(home_url), script=script)
+    return content._replace(csp=f"{content.csp}; script-src '{digest}'")
+
+
+@lru_cache(maxsize=1)
+def session_script() -> bytes:
+    """The script that front ends include, UTF-8."""
+    return (_STATIC / "session.js").read_bytes()
+
+
 def render_confirm_logout(
     *, title: str, action: str, csrf_token: str, return_to: str, who: str, home_url: str | None = None, form_origins: Iterable[str] = ()
 ) -> Page:
@@ -152,8 +166,18 @@ def _environment() -> jinja2.Environment:
 def _style() -> tuple[str, str]:
     """The style sheet, and the hash by which the policy allows exactly it (CSP Level 3, 6.7.3.2)."""
     css = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
-    digest = hashlib.sha256(css.encode()).digest()
-    return css, "sha256-" + base64.b64encode(digest).decode()
+    return css, _digest(css)
+
+
+@lru_cache(maxsize=1)
+def _signed_in_script() -> tuple[str, str]:
+    """The script that closes a window, and its hash."""
+    script = (_STATIC / "signed-in.js").read_text(encoding="utf-8")
+    return script, _digest(script)
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _text(value: str) -> str:

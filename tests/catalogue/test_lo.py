@@ -188,7 +188,7 @@ def test_endpoints_answer_only_what_they_are_for(stage, browser):
         page = send(browser, f"/oidc/{path}", method=method)
         assert (page.status, page.header("allow")) == (405, allowed), path
         assert_strict(page)
-    for path in ("", "/", "/nothing", "/login/", "//login", "/frontchannel-logout", "/Login"):
+    for path in ("", "/", "/nothing", "/login/", "//login", "/check-session", "/Login"):
         page = browser._sites[0][1](Sent("GET", f"{BASE_URL}/oidc{path}", headers=tuple(NAVIGATION.items())))
         assert (page.status, codes_on(page)) == (404, ["not_found"]), path
         stage.clock.advance(1)

@@ -58,6 +58,17 @@ def test_through_the_login_link(desk):
     assert wrong((value, stored(f"return_to={value}")) for value in raw) == []
 
 
+@pytest.mark.row("RD-16")
+def test_around_the_one_page_of_ours_that_a_login_may_end_at(desk):
+    """The exception is one string: whatever stands before or behind it is judged as everything else is."""
+    own = "/oidc/signed-in"
+    around = [text for value in values() for text in (own + value, value + own) if text != own]
+    asked = [(text, desk.site.after_login(text)) for text in around]
+    assert own not in {location for _, location in asked}
+    assert wrong(asked) == []
+    assert desk.stored_return_to(desk.ask("/oidc/login", query=encoded(return_to=own))) == own
+
+
 @pytest.mark.row("RD-12", "RD-13")
 @pytest.mark.parametrize("told", ["no target", "target", "decoded"])
 def test_through_the_path_of_the_request(desk, told):

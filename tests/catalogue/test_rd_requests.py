@@ -4,6 +4,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from oidc_middleware.testing import REMOVE
 from tests.catalogue.helpers import BASE_URL, assert_strict, codes_on, landed, login_url, quoted
 from tests.catalogue.helpers_redirects import as_target, comes_home, links_on, origin_for_browsers, sample, stays_at_home
 
@@ -109,6 +110,36 @@ def test_rd_16(stage, value):
 @pytest.mark.row("RD-16")
 def test_rd_16_only_our_own_endpoints_are_meant(stage):
     comes_home(stage, "/oidcx/logout", expected="/oidcx/logout")
+
+
+SIGNED_IN = "/oidc/signed-in"
+
+
+@pytest.mark.row("RD-16", "RD-20")
+def test_rd_16_but_for_the_page_that_closes_a_window(stage):
+    """It does nothing, so a login may end there; a sign-out and a link of the provider may not."""
+    browser = stage.browser()
+    assert landed(browser.login(login_url(SIGNED_IN))) == SIGNED_IN
+    location = browser.start_login(login_url(SIGNED_IN))
+    denied = browser.finish_login(location, code=REMOVE, error="access_denied")
+    assert (denied.status, links_on(denied.body)[0]) == (403, f"/oidc/login?{urlencode({'return_to': SIGNED_IN})}")
+    _, signed_in = stage.accepts()
+    assert signed_in.post_form("/oidc/logout", {"return_to": SIGNED_IN}).url.partition("?")[0] == f"{BASE_URL}/oidc/signed-out"
+    location = browser.start_login(f"/oidc/initiate?{urlencode({'iss': stage.provider.issuer, 'target_link_uri': BASE_URL + SIGNED_IN})}")
+    assert landed(browser.finish_login(location)) == "/"
+
+
+@pytest.mark.row("RD-16")
+@pytest.mark.parametrize(
+    "value",
+    [
+        SIGNED_IN + "/", SIGNED_IN + "?x", SIGNED_IN + "#x", SIGNED_IN + "/../logout", SIGNED_IN + "%2f..%2flogout", SIGNED_IN + " ", " " + SIGNED_IN,
+        SIGNED_IN + "\n", SIGNED_IN + "\t", "\x00" + SIGNED_IN, "/oidc/%73igned-in", "/oidc//signed-in", "//oidc/signed-in",
+        "/x/.." + SIGNED_IN, "//evil.example" + SIGNED_IN, "https://evil.example" + SIGNED_IN, BASE_URL + SIGNED_IN, "/oidc/signed-out",
+    ],
+)  # fmt: skip
+def test_rd_16_and_that_page_to_the_letter(stage, value):
+    comes_home(stage, value)
 
 
 @pytest.mark.row("RD-17")

@@ -238,18 +238,29 @@ def test_a_browser_that_loses_the_session(window, demo):
     photograph(page, "login loop")
 
 
-def test_a_page_that_outlives_the_session(window, demo):
-    """The dashboard's own script gets 401 with the way to sign in, and leads back to where it was."""
-    page, link = window.tab(), f"{demo.sales}/regions/north?weeks=52"
+@pytest.mark.parametrize(("name", "deep_link"), [("sales", "/regions/north?weeks=52"), ("operations", "/services/search?weeks=12")])
+def test_a_page_that_outlives_the_session(window, demo, name, deep_link):
+    """The dashboard's own script gets 401, the middleware's says so, and a small window leads back in; the page stays as it is."""
+    page, link = window.tab(), getattr(demo, name) + deep_link
     page.goto(link)
     sign_in(page, demo)
+    page.evaluate("() => document.fonts.ready")  # loaded, with its scripts
+    page.evaluate("window.mine = 'still here'")
+    with page.expect_response("**/oidc/session"):
+        page.evaluate("document.dispatchEvent(new Event('oidc-session-check'))")
     window.context.clear_cookies()
     page.evaluate("refresh()")
-    page.wait_for_selector("#ended:not([hidden])")
-    photograph(page, "session ended")
-    page.click("#ended a")
-    sign_in(page, demo)
-    assert page.url == link
+    page.wait_for_selector("oidc-session-bar a")
+    photograph(page, f"{name} session ended")
+    with page.expect_popup() as opened:
+        page.click("oidc-session-bar a")
+    popup = opened.value
+    popup.wait_for_url(f"{demo.provider}/**")
+    with popup.expect_event("close"):
+        popup.click('button[value="ada"]')
+    page.wait_for_selector("oidc-session-bar a", state="hidden")
+    assert (page.url, page.evaluate("window.mine")) == (link, "still here")
+    assert page.evaluate("fetch('/api/summary').then(answer => answer.status)") == 200
 
 
 def test_a_provider_that_is_away(chromium):
