@@ -75,7 +75,7 @@ def test_good_targets(target):
         ("redis+sentinel://host:26379", "service"),
         ("redis+sentinel://host:26379/main/x", "no database number"),
         ("redis+cluster://host/1", "only one"),
-        (object(), "lacks get, create"),
+        (frozenset(), "lacks get, create"),
         (7, "lacks get, create"),
     ],
     ids=repr,
