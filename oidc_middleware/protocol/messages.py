@@ -16,9 +16,11 @@ def _no_headers() -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One call to the provider. ``purpose`` names the endpoint for logs and metrics: ``discovery``, ``jwks``, ``token``, ``userinfo``.
+    """One call to the provider. ``purpose`` names the endpoint for logs and metrics: ``discovery``, ``jwks``, ``token``, ``userinfo``,
+    ``revocation``.
 
-    ``max_bytes`` bounds the decoded body of the answer. The printed form shows neither headers nor body: both carry secrets.
+    ``max_bytes`` bounds the decoded body of the answer, ``seconds`` the whole call, where it has to be quicker than others. The printed form shows
+    neither headers nor body: both carry secrets.
     """
 
     purpose: str
@@ -27,6 +29,7 @@ class HttpRequest:
     headers: Mapping[str, str] = field(default_factory=_no_headers, repr=False)
     body: bytes = field(default=b"", repr=False)
     max_bytes: int = MAX_RESPONSE_BYTES
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,8 +179,9 @@ class AsyncHttp:
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """The complete answer. Errors: ``Unavailable`` (``provider_unreachable``, ``provider_timeout``, ``provider_busy``), ``ProviderError``."""
-        until = time.monotonic() + self._deadline  # the wait for a slot counts
-        async with self._process.get_own().slots.ataken(request, self._deadline):
+        seconds = _seconds(request, self._deadline)
+        until = time.monotonic() + seconds  # the wait for a slot counts
+        async with self._process.get_own().slots.ataken(request, seconds):
             return await self._in_time(request, until - time.monotonic())
 
     async def _in_time(self, request: HttpRequest, seconds: float) -> HttpResponse:
@@ -223,7 +224,7 @@ class AsyncHttp:
             await response.aclose()
 
     async def _in_thread(self, request: HttpRequest) -> HttpResponse:
-        call = partial(_call_sync, self._given, request, self._limits(), self._deadline)
+        call = partial(_call_sync, self._given, request, self._limits(), _seconds(request, self._deadline))
         return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._process.get_own().limiter())
 
     def _limits(self) -> tuple[float, float, float, float]:
@@ -260,8 +261,9 @@ class SyncHttp:
         """The complete answer. Errors as :meth:`AsyncHttp.send`."""
         if self._direct is None:
             return _BACKGROUND.get_own().call(self._http.send(request))
-        until = time.monotonic() + self._deadline
-        with self._slots.get_own().taken(request, self._deadline):
+        seconds = _seconds(request, self._deadline)
+        until = time.monotonic() + seconds
+        with self._slots.get_own().taken(request, seconds):
             return _call_sync(self._direct, request, self._limits, until - time.monotonic())
 
 
@@ -287,12 +289,18 @@ class _Background:
 _BACKGROUND: Final = PerProcess(_Background)
 
 
+def _seconds(request: HttpRequest, deadline: float) -> float:
+    """How long the whole call may take."""
+    return deadline if request.seconds is None else min(deadline, request.seconds)
+
+
 def is_async(client: object) -> bool:
     """Whether *client* is of the ``AsyncClient`` kind."""
     return hasattr(client, "aclose")
 
 
 def _build(client: Any, request: HttpRequest, limits: tuple[float, ...], trace: Callable[..., Any]) -> Any:
+    limits = tuple(_seconds(request, limit) for limit in limits)
     return client.build_request(
         request.method, request.url, headers=request_headers(request), content=request.body or None, timeout=limits, extensions={"trace": trace}
     )

@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 import zlib
+from dataclasses import replace
 
 import anyio
 import pytest
@@ -50,6 +51,18 @@ def test_a_dripping_body_meets_the_total_deadline(call, provider):
         peer.drip(b"x" * 1000, every=0.05)
 
     [error], seconds = timed(call, post(provider(script).url))
+    assert_unavailable(error, "provider_timeout", sent=True)
+    assert DEADLINE * 0.9 < seconds < PATIENCE
+
+
+@pytest.mark.row("LO-12", "DI-06")
+def test_a_call_may_be_quicker_than_others(call, provider):
+    def script(peer):
+        peer.read_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        peer.wait()
+
+    [error], seconds = timed(call, replace(post(provider(script).url), seconds=DEADLINE), deadline=30)
     assert_unavailable(error, "provider_timeout", sent=True)
     assert DEADLINE * 0.9 < seconds < PATIENCE
 
