@@ -23,6 +23,11 @@ class Clock(Protocol):
         ...
 
 
+def sleep(seconds: float) -> None:
+    """Let this thread wait."""
+    time.sleep(seconds)
+
+
 class SystemClock:
     """The real thing."""
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+import anyio
 
 from oidc_middleware.audit import AuditLog
-from oidc_middleware.clock import Clock, SystemClock
+from oidc_middleware.clock import Clock, SystemClock, sleep
 from oidc_middleware.errors import OIDCError
-from oidc_middleware.flows.effects import Claim, Effect, Fetch, Flow, Now, Once, Random, ReadBody, Report, StoreEffect
+from oidc_middleware.flows.effects import Claim, Effect, Fetch, Flow, Now, Once, Random, ReadBody, Report, Shielded, Sleep, StoreEffect
 from oidc_middleware.stores.base import AsyncStore, SyncStore
 from oidc_middleware.transports.base import AsyncTransport, SyncTransport
 from oidc_middleware.transports.once import UsedKeys
@@ -57,6 +60,10 @@ class SyncWorld(World):
                 return self.flights.run(key, lambda: run(flow(), self))
             case ReadBody(max_bytes):
                 return read_body(max_bytes)
+            case Shielded(flow):
+                return run(flow(), self)  # nobody cancels a thread
+            case Sleep(seconds):
+                return sleep(seconds)
             case StoreEffect():
                 return effect.on(self.store, self.clock.now())
             case Claim(claimed, seconds) if self.store is not None:  # used up for all workers
@@ -82,11 +89,32 @@ class AsyncWorld(World):
                 return await self.flights.run(key, lambda: arun(flow(), self))
             case ReadBody(max_bytes):
                 return await read_body(max_bytes)
+            case Shielded(flow):
+                return await _shielded(arun(flow(), self))
+            case Sleep(seconds):
+                return await anyio.sleep(seconds)
             case StoreEffect():
                 return await effect.on(self.store, self.clock.now())
             case Claim(claimed, seconds) if self.store is not None:  # used up for all workers
                 return await self.store.claim(claimed, seconds, self.clock.now())
         return self.perform(effect)
+
+
+#: Event loops hold their tasks weakly, so somebody has to keep what goes on after its request has gone.
+_UNFINISHED: Final[set[asyncio.Task[Any]]] = set()
+
+
+async def _shielded(work: Coroutine[Any, Any, T]) -> T:
+    """*work*, which goes on when this task is cancelled. anyio's own shield keeps off anyio's scopes alone, and not ``Task.cancel()``."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:  # Trio has cancel scopes and nothing else
+        with anyio.CancelScope(shield=True):
+            return await work
+    task = asyncio.ensure_future(work)
+    _UNFINISHED.add(task)
+    task.add_done_callback(_UNFINISHED.discard)
+    return await asyncio.shield(task)
 
 
 def _no_body(_max_bytes: int) -> bytes:

@@ -59,6 +59,23 @@ class Once(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class Shielded(Generic[T]):
+    """Run a sub-flow to its end, even when the request that wants it is cancelled. Result or error: the sub-flow's.
+
+    For what is lost unless it is stored once it was received: a rotated refresh token (catalogue RF-13).
+    """
+
+    flow: Callable[[], Generator[Any, Any, T]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Wait. Result: ``None``."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Tell the log what happened. Result: ``None``.
 
@@ -155,7 +172,30 @@ class StoreMarks(StoreEffect):
         return store.marks(self.indexes, now)
 
 
-Effect = Fetch | Now | Random | ReadBody | Claim | Once[Any] | Report | StoreEffect
+@dataclass(frozen=True, slots=True)
+class StoreAcquire(StoreEffect):
+    """Take the lease of *key* for *seconds*, or prolong it. Result: whether *owner* has it. It ends by itself: whoever holds it may die."""
+
+    key: str
+    owner: str
+    seconds: float
+
+    def on(self, store: Any, now: float) -> Any:
+        return store.acquire(self.key, self.owner, self.seconds, now)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRelease(StoreEffect):
+    """Give the lease of *key* back, if *owner* still has it. Result: ``None``."""
+
+    key: str
+    owner: str
+
+    def on(self, store: Any, now: float) -> Any:  # noqa: ARG002  # a lease that is given back is over at any time
+        return store.release(self.key, self.owner)
+
+
+Effect = Fetch | Now | Random | ReadBody | Claim | Once[Any] | Shielded[Any] | Sleep | Report | StoreEffect
 
 #: A generator that yields effects and returns ``T``.
 Flow = Generator[Effect, Any, T]

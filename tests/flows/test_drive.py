@@ -2,13 +2,15 @@
 
 import asyncio
 import threading
+from types import SimpleNamespace
 
 import anyio
 import pytest
 
+from oidc_middleware import drive as drive_module
 from oidc_middleware.drive import AsyncWorld, SyncWorld, arun, run
 from oidc_middleware.errors import LoginError, Unavailable
-from oidc_middleware.flows.effects import Claim, Fetch, Now, Once, Random, ReadBody, Report
+from oidc_middleware.flows.effects import Claim, Fetch, Now, Once, Random, ReadBody, Report, Shielded, Sleep
 from oidc_middleware.protocol.messages import HttpRequest, HttpResponse
 from oidc_middleware.testing import FakeClock
 
@@ -233,3 +235,73 @@ def test_a_login_error_from_reading_the_body_reaches_the_flow(drive):
             return error.code
 
     assert drive(flow(), LoginError("body_too_large")) == "body_too_large"
+
+
+def test_waiting_and_what_is_shielded_have_their_results(drive):
+    def inner():
+        response = yield Fetch(REQUEST)
+        return response.status
+
+    def flow():
+        nothing = yield Sleep(0.001)
+        status = yield Shielded(inner)
+        try:
+            yield Shielded(inner)
+        except Unavailable as error:
+            return nothing, status, error.code
+
+    assert drive(flow(), HttpResponse(204), Unavailable("provider_timeout")) == (None, 204, "provider_timeout")
+
+
+class Slow:
+    """A transport that says when it is asked, and answers when it may."""
+
+    def __init__(self):
+        self.asked, self.may_answer = anyio.Event(), anyio.Event()
+
+    async def send(self, request):
+        self.asked.set()
+        await self.may_answer.wait()
+        return HttpResponse(204)
+
+
+@pytest.mark.row("RF-13")
+@pytest.mark.parametrize("by", ["scope", "task", "scope, elsewhere"])
+def test_what_is_shielded_is_done_whoever_cancels(by, monkeypatch):
+    stored = []
+
+    def inner():
+        response = yield Fetch(REQUEST)
+        stored.append(response.status)
+
+    def flow():
+        yield Shielded(inner)
+
+    async def scenario():
+        slow = Slow()
+        world = AsyncWorld(slow, FakeClock())
+        if by == "task":
+            task = asyncio.create_task(arun(flow(), world))
+            await slow.asked.wait()
+            task.cancel()
+            slow.may_answer.set()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        else:
+            async with anyio.create_task_group() as group:
+                group.start_soon(arun, flow(), world)
+                await slow.asked.wait()
+                group.cancel_scope.cancel()
+                slow.may_answer.set()
+        with anyio.fail_after(5):
+            while not stored:  # noqa: ASYNC110  # what goes on in the background tells nobody
+                await anyio.sleep(0.001)
+        return stored
+
+    if by == "scope, elsewhere":  # another event loop than asyncio's
+
+        def none():
+            raise RuntimeError("no running event loop")
+
+        monkeypatch.setattr(drive_module, "asyncio", SimpleNamespace(get_running_loop=none))
+    assert asyncio.run(scenario()) == [204]
