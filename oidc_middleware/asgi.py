@@ -72,6 +72,11 @@ class User(identity.User, BaseUser):
         super().__init__(issuer, subject, claims_json, scopes)
         object.__setattr__(self, "auth", Credentials(("authenticated", *scopes) if subject else ()))
 
+    def access_token(self) -> Awaitable[str]:
+        """``await user.access_token()``: see :meth:`oidc_middleware.identity.User.access_token`."""
+        token: Awaitable[str] = super().access_token()
+        return token
+
 
 class OIDCMiddleware:
     """OpenID Connect login in front of an ASGI application.
@@ -83,7 +88,7 @@ class OIDCMiddleware:
     def __init__(self, app: ASGIApp, *, clock: Clock | None = None, **options: Any) -> None:
         settings = load_settings(options)
         self.app = app
-        self._rp = RelyingParty(settings, User)
+        self._rp = RelyingParty(settings, User, lambda flow: arun(flow, self._world))
         target = settings.store if settings.store is not None else settings.revocation
         store = None if target is None else open_async(target)
         self._world = AsyncWorld(AsyncHttp(settings.http_client, trust_env=settings.trust_env), clock, store)

@@ -91,6 +91,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "login_interrupted": (503, "The sign-in was interrupted."),
     # -- provider/: the development provider refuses a client's request (RequestRefused) --------------------------------------------
     "request_refused": (400, "The request was refused."),
+    "token_expired": (503, "The permission to act for you has expired and could not be renewed."),
     "store_unavailable": (503, "Sessions cannot be read at the moment."),
     "store_full": (503, "Your session could not be stored."),
     # -- the operator (ConfigError) -------------------------------------------------------------------------------------------------

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
+
+from oidc_middleware.errors import ConfigError, LoginError
 
 _EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -27,7 +29,7 @@ class User:
     Claims are decoded when somebody reads them.
     """
 
-    __slots__ = ("_claims", "_claims_json", "identity", "issuer", "scopes")
+    __slots__ = ("_access_token", "_claims", "_claims_json", "identity", "issuer", "scopes")
 
     identity: str
     issuer: str
@@ -39,6 +41,7 @@ class User:
         object.__setattr__(self, "scopes", scopes)
         object.__setattr__(self, "_claims_json", claims_json)
         object.__setattr__(self, "_claims", None)
+        object.__setattr__(self, "_access_token", None)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is read-only")
@@ -48,6 +51,20 @@ class User:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.identity!r} at {self.issuer!r}>" if self.is_authenticated else f"<{type(self).__name__} anonymous>"
+
+    def access_token(self) -> Any:
+        """An access token for this user, refreshed when it is due: a ``str`` under WSGI, something to ``await`` under ASGI.
+
+        Needs ``keep_tokens``, or raises :class:`~oidc_middleware.errors.ConfigError`. ``LoginError``: ``login_required`` without a session,
+        ``refresh_refused`` when the provider ended the session, which then ended here as well. ``Unavailable``: the token has expired and cannot
+        be refreshed now.
+        """
+        if not self.is_authenticated:
+            raise LoginError("login_required", "an access token of nobody")
+        source: Callable[[], Any] | None = self._access_token  # type: ignore[attr-defined]  # a slot, set through object.__setattr__
+        if source is None:
+            raise ConfigError(["keep_tokens: is off, so there is no access token to be had"])
+        return source()
 
     @property
     def is_authenticated(self) -> bool:

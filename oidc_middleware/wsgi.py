@@ -44,7 +44,7 @@ class OIDCMiddleware:
     def __init__(self, app: WSGIApplication, *, clock: Clock | None = None, **options: Any) -> None:
         settings = load_settings(options)
         self.app = app
-        self._rp = RelyingParty(settings)
+        self._rp = RelyingParty(settings, drive=lambda flow: run(flow, self._world))
         target = settings.store if settings.store is not None else settings.revocation
         store = None if target is None else open_sync(target)
         self._world = SyncWorld(SyncHttp(settings.http_client, trust_env=settings.trust_env), clock, store)

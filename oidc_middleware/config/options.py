@@ -164,9 +164,10 @@ class Options(BaseSettings):
 
     @field_validator("keep_tokens", mode="after")
     @classmethod
-    def _keep_tokens(cls, value: bool) -> bool:
-        if value:
-            raise ValueError("is not available in this version")
+    def _keep_tokens(cls, value: bool, info: ValidationInfo) -> bool:
+        """A refresh token that rotates has one owner; cookies of parallel answers would restore an older one (catalogue RF-07)."""
+        if value and "store" in info.data and info.data["store"] is None:
+            raise ValueError("needs store: tokens are kept on the server, never in a cookie")
         return value
 
     @field_validator("id_token_algs", mode="plain")

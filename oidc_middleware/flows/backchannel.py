@@ -19,6 +19,7 @@ from oidc_middleware.flows.metadata import provider_metadata, with_keys
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.flows.site import Site
 from oidc_middleware.flows.stored import sid_indexes, user_index
+from oidc_middleware.flows.stored_tokens import token_index
 from oidc_middleware.protocol.keys import KeySet
 from oidc_middleware.protocol.logout_token import (
     MAX_BODY_LENGTH,
@@ -91,7 +92,10 @@ def end_sessions(logout: LogoutToken, rp: RelyingParty) -> Flow[int]:
 def end_index(index: str, issued_until: float, rp: RelyingParty, *, keep: float | None = None) -> Flow[int]:
     """End what *index* finds, and let nothing begin that was issued before, for *keep* seconds (by default as long as a session may live)."""
     rp.revocations.note(index, issued_until)
-    ended: int = yield StoreEnd(index, issued_until, rp.settings.session_lifetime + rp.settings.leeway if keep is None else keep)
+    keep = rp.settings.session_lifetime + rp.settings.leeway if keep is None else keep
+    ended: int = yield StoreEnd(index, issued_until, keep)
+    if rp.settings.keep_tokens:
+        yield StoreEnd(token_index(index), issued_until, keep)  # their own index: what is counted are sessions
     rp.sockets.wake(index)
     return ended
 

@@ -12,12 +12,12 @@ from oidc_middleware.flows.answers import redirect, refuse
 from oidc_middleware.flows.claims import expected_id_token, keep_session, new_session, userinfo_claims
 from oidc_middleware.flows.effects import Claim, Flow, Random, ReadBody, Report, current_time, fetch
 from oidc_middleware.flows.messages import Request, Respond
-from oidc_middleware.flows.metadata import provider_metadata, verified_id_token
+from oidc_middleware.flows.metadata import client_of, provider_metadata, verified_id_token
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.flows.resume import current_session
 from oidc_middleware.flows.site import Site
+from oidc_middleware.flows.tokens import first_tokens
 from oidc_middleware.protocol.authorization import CallbackParameters, ValidatedCallback, parse_callback, validate_callback
-from oidc_middleware.protocol.client_auth import Client, choose_auth_method
 from oidc_middleware.protocol.metadata import ProviderMetadata
 from oidc_middleware.protocol.tokens import TokenSet, code_request, process_tokens
 from oidc_middleware.sessions.cookies import short_hash
@@ -83,12 +83,14 @@ def _finish(parameters: CallbackParameters, pending: PendingLogin, request: Requ
     metadata = yield from _metadata(rp)
     yield from _claim(pending, rp)
     tokens = yield from _exchange(callback, pending, metadata, rp)
+    received = yield from current_time()
     expected = expected_id_token(rp.settings, nonce=pending.nonce, access_token=tokens.access_token)
     id_token, keys = yield from verified_id_token(tokens.id_token, expected, rp.provider, metadata)
     more = yield from userinfo_claims(id_token, tokens, metadata, expected, keys, rp)
     now = yield from current_time()
     session = new_session(id_token, more, tokens, rp.settings, now)
-    cookies = yield from keep_session(session, request, rp, site, now)
+    kept = first_tokens(tokens, session, id_token, pending.nonce, received) if rp.settings.keep_tokens else None
+    cookies = yield from keep_session(session, request, rp, site, now, kept)
     entropy: bytes = yield Random(12)
     rounds = site.rounds.add(request.cookie, now, entropy)
     room = OWN_BUDGET - sum(len(cookie.partition(";")[0]) + 2 for cookie in (*cookies, rounds))
@@ -119,9 +121,7 @@ def _metadata(rp: RelyingParty) -> Flow[ProviderMetadata]:
 
 def _exchange(callback: ValidatedCallback, pending: PendingLogin, metadata: ProviderMetadata, rp: RelyingParty) -> Flow[TokenSet]:
     """Redeem the code: the first byte that leaves the machine for this login, and it leaves once (OIDC Core 3.1.3.1, catalogue DI-09)."""
-    settings = rp.settings
-    method = choose_auth_method(settings.client_auth, settings.client_secret is not None, metadata)
-    client = Client(settings.client_id, settings.client_secret, method)
+    client = client_of(rp.settings, metadata)
     request = code_request(
         callback, token_endpoint=metadata.token_endpoint, client=client, redirect_uri=pending.redirect_uri, code_verifier=pending.code_verifier
     )

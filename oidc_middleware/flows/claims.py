@@ -18,6 +18,7 @@ from oidc_middleware.protocol.keys import KeySet
 from oidc_middleware.protocol.metadata import ProviderMetadata
 from oidc_middleware.protocol.tokens import TokenSet
 from oidc_middleware.protocol.userinfo import process_userinfo, userinfo_request
+from oidc_middleware.sessions.kept_tokens import KeptTokens
 from oidc_middleware.sessions.session import Session
 
 #: What a scope promises (OIDC Core 5.4). One telling claim each: a provider that sends it in the ID token sends its kin as well.
@@ -122,10 +123,12 @@ def new_session(id_token: IDToken, more: Mapping[str, Any], tokens: TokenSet, se
     )
 
 
-def keep_session(session: Session, request: Request, rp: RelyingParty, site: Site, now: float) -> Flow[tuple[str, ...]]:
+def keep_session(
+    session: Session, request: Request, rp: RelyingParty, site: Site, now: float, tokens: KeptTokens | None = None
+) -> Flow[tuple[str, ...]]:
     """Keep a new session where sessions live. Result: the cookies to set. Raises ``LoginError``: too large, or ended before it began."""
     if site.stored is not None:
-        return (yield from site.stored.write(_configured(session, rp), request, now))
+        return (yield from site.stored.write(_configured(session, rp), request, now, tokens))
     entropy: bytes = yield Random(12)
     return session_cookies(session, rp, site, now, entropy, site.sessions.read(request.cookie, now).present)
 

@@ -31,6 +31,7 @@ from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.flows.resume import current_session, user_of
 from oidc_middleware.flows.site import Site
 from oidc_middleware.flows.sockets import Watch
+from oidc_middleware.flows.tokens import offer_access_token
 from oidc_middleware.identity import User
 from oidc_middleware.pages import render_denied
 from oidc_middleware.policy.allow import Denial
@@ -96,6 +97,8 @@ def _with_session(request: Request, rp: RelyingParty, site: Site, session: Sessi
         error = LoginError("origin_denied", f"websocket from origin {request.headers('origin')!r}")
         return refuse(error, request, site, title=rp.settings.title)
     user = user_of(session, rp)
+    if rp.settings.keep_tokens:
+        offer_access_token(user, session, rp, site)
     # The rules are asked on every request, not only at login (catalogue AZ-04). Public paths are for everybody.
     denial = rp.allow.check(user)
     if denial is not None:

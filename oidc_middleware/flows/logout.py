@@ -16,6 +16,7 @@ from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.flows.resume import current_session, user_of
 from oidc_middleware.flows.site import Site
 from oidc_middleware.flows.stored import own_index
+from oidc_middleware.flows.tokens import give_back, refresh_token_of
 from oidc_middleware.pages import render_confirm_logout, render_signed_out
 from oidc_middleware.policy.origin import proves_same_origin
 from oidc_middleware.protocol.logout import end_session_request
@@ -95,6 +96,7 @@ def form_origins() -> tuple[str, ...]:
 
 
 def _sign_out(request: Request, rp: RelyingParty, site: Site, session: Session | None, wish: str | None) -> Flow[Respond]:
+    refresh_token = None if session is None else (yield from refresh_token_of(session, site))
     cookies = yield from _end_session(request, rp, site, session)
     cleared = (*cookies, site.rounds.clear())
     return_to = _wished(site, wish)
@@ -102,6 +104,8 @@ def _sign_out(request: Request, rp: RelyingParty, site: Site, session: Session |
         return redirect(return_to or site.url("signed-out"), status=303, set_cookies=cleared)
     rp.sockets.end(session)
     yield Report("logout.local")
+    if refresh_token is not None:
+        yield from give_back(refresh_token, rp)
     location = yield from _provider_logout(rp, site, session, return_to)
     return redirect(location or return_to or site.url("signed-out"), status=303, set_cookies=cleared)
 

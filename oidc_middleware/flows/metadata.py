@@ -14,6 +14,7 @@ from typing import Final, Generic, TypeVar
 from oidc_middleware.config import Settings
 from oidc_middleware.errors import OIDCError, ProviderError, Unavailable
 from oidc_middleware.flows.effects import Flow, Once, Report, current_time, fetch
+from oidc_middleware.protocol.client_auth import Client, choose_auth_method
 from oidc_middleware.protocol.id_token import ExpectedIDToken, IDToken, verify_id_token
 from oidc_middleware.protocol.keys import KeySet, jwks_request, process_jwks
 from oidc_middleware.protocol.metadata import ProviderMetadata, discovery_request, process_discovery
@@ -92,6 +93,12 @@ def provider_metadata(memory: ProviderMemory, settings: Settings) -> Flow[Provid
         return metadata
 
     return (yield from _remembered(memory.metadata, "metadata", load))
+
+
+def client_of(settings: Settings, metadata: ProviderMetadata) -> Client:
+    """Who we are at the provider, and how we prove it."""
+    method = choose_auth_method(settings.client_auth, settings.client_secret is not None, metadata)
+    return Client(settings.client_id, settings.client_secret, method)
 
 
 def provider_keys(memory: ProviderMemory, metadata: ProviderMetadata) -> Flow[KeySet]:

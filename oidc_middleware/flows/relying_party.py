@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from oidc_middleware.config import Settings
+from oidc_middleware.flows.effects import Flow
 from oidc_middleware.flows.metadata import ProviderMemory
 from oidc_middleware.flows.open_sockets import OpenSockets
 from oidc_middleware.flows.revocation import Revocations
@@ -13,11 +17,15 @@ from oidc_middleware.policy.public import PublicPaths
 
 
 class RelyingParty:
-    """The settings, and what is worked out from them once."""
+    """The settings, and what is worked out from them once.
 
-    def __init__(self, settings: Settings, user_type: type[User] = User) -> None:
+    *drive* is how the shell runs a flow that the application starts: it returns the result, or something to await.
+    """
+
+    def __init__(self, settings: Settings, user_type: type[User] = User, drive: Callable[[Flow[str]], Any] | None = None) -> None:
         self.settings = settings
         self.user_type = user_type
+        self.drive = drive
         self.anonymous = user_type("", "")
         self.sites = Sites(settings)
         self.public = PublicPaths(settings.public)

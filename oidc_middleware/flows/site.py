@@ -52,7 +52,7 @@ class Site:
         self.keyring = keyring
         self.lifetimes = lifetimes
         self.sessions = SessionCookies(names, keyring, lifetimes)
-        self.stored = None if settings.store is None else StoredSessions(names, keyring, lifetimes)
+        self.stored = None if settings.store is None else StoredSessions(names, keyring, lifetimes, keep_tokens=settings.keep_tokens)
         self.logins = PendingLogins(
             names,
             keyring,

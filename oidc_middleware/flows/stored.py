@@ -12,12 +12,15 @@ import logging
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from oidc_middleware.errors import LoginError, Unavailable
 from oidc_middleware.flows.effects import Flow, Random, Report, StoreCreate, StoreDelete, StoreGet, StoreReplace
+from oidc_middleware.flows.stored_tokens import StoredTokens, token_key
 from oidc_middleware.sessions.codec import UnknownFormat
 from oidc_middleware.sessions.cookies import CookieNames, delete_cookie, find, find_prefix, set_cookie
+from oidc_middleware.sessions.kept_tokens import KeptTokens
 from oidc_middleware.sessions.sealing import BrokenSeal, Keyring
 from oidc_middleware.sessions.session import Lifetimes, Session, decode, encode
 from oidc_middleware.sessions.session_cookie import SessionRead
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 ID_BYTES: Final = 32
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _PURPOSE: Final = "stored-session"
+#: A session that is touched in that very moment is written a second time; more than that is no coincidence.
+_ATTEMPTS: Final = 3
 
 
 def store_key(session_id: str) -> str:
@@ -66,11 +71,12 @@ def _hash(*texts: str) -> str:
 class StoredSessions:
     """Reads, writes and ends the sessions of one site."""
 
-    def __init__(self, names: CookieNames, keyring: Keyring, lifetimes: Lifetimes) -> None:
+    def __init__(self, names: CookieNames, keyring: Keyring, lifetimes: Lifetimes, *, keep_tokens: bool = False) -> None:
         self._name = names.session
         self._secure = names.secure
         self._keyring = keyring
         self._lifetimes = lifetimes
+        self.tokens = StoredTokens(keyring) if keep_tokens else None
 
     def read(self, request: Request) -> Flow[SessionRead]:
         """The session behind the cookie of *request*; its ``record`` names where it is kept."""
@@ -91,8 +97,10 @@ class StoredSessions:
         object.__setattr__(session, "record", (key, version))
         return SessionRead(session, present, "ok")
 
-    def write(self, session: Session, request: Request, now: float) -> Flow[tuple[str, ...]]:
+    def write(self, session: Session, request: Request, now: float, tokens: KeptTokens | None = None) -> Flow[tuple[str, ...]]:
         """Keep a new session under a new id, and forget the one the browser had (catalogue SF-01). Result: the cookies to set.
+
+        *tokens* are kept beside it, before it: a session that is there is complete.
 
         Raises ``LoginError("signed_out_meanwhile")`` when the provider ended it before it began.
         """
@@ -101,7 +109,10 @@ class StoredSessions:
         key = store_key(session_id)
         data = self._sealed(key, session, random[ID_BYTES:])
         ttl = self._lifetimes.remaining(session, now)
-        kept: bool = yield StoreCreate(key, data, ttl, indexes_of(session), session.issued)
+        indexes = indexes_of(session)
+        if self.tokens is not None and tokens is not None and not (yield from self.tokens.create(key, tokens, indexes, session.issued, now)):
+            raise LoginError("signed_out_meanwhile")
+        kept: bool = yield StoreCreate(key, data, ttl, indexes, session.issued)
         if not kept:
             raise LoginError("signed_out_meanwhile")
         yield from self._delete(request)
@@ -125,6 +136,25 @@ class StoredSessions:
         if not written:
             yield Report("session.changed_meanwhile", logging.DEBUG)
 
+    def rescope(self, key: str, scopes: tuple[str, ...], now: float) -> Flow[None]:
+        """The provider changed what it grants. Whoever else writes at the same time writes first."""
+        for _ in range(_ATTEMPTS):
+            record: tuple[bytes, int] | None = yield StoreGet(key)
+            session = None if record is None else self._opened(key, record[0])
+            if record is None or session is None:
+                return
+            session = replace(session, scopes=scopes)
+            entropy: bytes = yield Random(12)
+            written: bool = yield StoreReplace(key, self._sealed(key, session, entropy), record[1], self._lifetimes.remaining(session, now))
+            if written:
+                return
+
+    def forget(self, key: str) -> Flow[None]:
+        """The session under *key* is over, and what was kept with it."""
+        yield StoreDelete(key, self._lifetimes.session_lifetime)
+        if self.tokens is not None:
+            yield StoreDelete(token_key(key), self._lifetimes.session_lifetime)
+
     def end(self, request: Request) -> Flow[tuple[str, ...]]:
         """Forget the session for good. Result: the cookies to delete."""
         yield from self._delete(request)
@@ -135,7 +165,7 @@ class StoredSessions:
         for session_id in find(request.cookie, self._name):
             key = store_key(session_id) if _ID.fullmatch(session_id) else None
             if key is not None and (yield StoreGet(key)) is not None:
-                yield StoreDelete(key, self._lifetimes.session_lifetime)
+                yield from self.forget(key)
 
     def _surplus(self, request: Request, kept: set[str]) -> tuple[str, ...]:
         present: Iterable[str] = find_prefix(request.cookie, self._name)

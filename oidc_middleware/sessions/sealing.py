@@ -21,7 +21,7 @@ from itsdangerous.encoding import base64_decode, base64_encode
 from oidc_middleware.errors import ConfigError
 
 #: What may be sealed. Each purpose has its own keys, so a value made for one never opens as another (catalogue CK-19, ST-05).
-PURPOSES: Final = ("session", "login", "rounds", "csrf", "post-logout", "stored-session")
+PURPOSES: Final = ("session", "login", "rounds", "csrf", "post-logout", "stored-session", "stored-tokens")
 
 #: Length of the entropy :meth:`Keyring.seal` asks for: a 96-bit GCM nonce (NIST SP 800-38D 8.2.2). Random nonces are safe for 2^32 seals a key.
 NONCE_BYTES: Final = 12

@@ -29,6 +29,7 @@ PUBLIC = {
         "validate_authorization_request",
     },
     "oidc_middleware.config": {"Settings", "load_settings"},
+    "oidc_middleware.integrations.httpx": {"UserToken"},
 }
 
 

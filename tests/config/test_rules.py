@@ -61,11 +61,13 @@ def test_form_post_needs_an_address_that_keeps_cross_site_cookies():
     assert problem(response_mode="fragment").startswith("response_mode: must be one of query, form_post")
 
 
-@pytest.mark.parametrize(("name", "value"), [("keep_tokens", True)])
-def test_what_this_version_cannot_do_is_said(name, value):
-    sentence = problem(**{name: value})
-    assert sentence.startswith(f"{name}: ")
-    assert "this version" in sentence
+@pytest.mark.row("RF-07")
+@pytest.mark.parametrize("store", [{}, {"store": "cookie"}])
+def test_tokens_are_never_kept_in_a_cookie(store):
+    """Cookies of parallel answers would restore an older refresh token, whose second use ends everything."""
+    assert problem(keep_tokens=True, **store) == "keep_tokens: needs store: tokens are kept on the server, never in a cookie"
+    assert load(keep_tokens=True, store="memory://").keep_tokens is True
+    assert problem(keep_tokens=True, store="nonsense").startswith("store: ")
 
 
 def test_the_cookie_store_may_be_named():
