@@ -17,6 +17,7 @@ _HEADLINES: Final = {
     "cross_site_request": "Request from another site",
     "host_not_allowed": "Unknown address",
     "insecure_transport": "A secure connection is needed",
+    "internal_error": "This page cannot be shown",
     "login_required": "Please sign in",
     "method_not_allowed": "This request cannot be answered",
     "not_allowed": "No access",

@@ -26,6 +26,8 @@ class Socket:
     async def send(self, message):
         self.sent.append(message)
         if message["type"] == "websocket.close":
+            # What a client sent before the close reached it comes first, as with real servers.
+            self.incoming.put_nowait({"type": "websocket.receive", "text": "on its way"})
             self.incoming.put_nowait({"type": "websocket.disconnect", "code": 1006})
 
     async def says(self, text):

@@ -132,6 +132,7 @@ def test_a_person_gets_a_page_for_a_fault_of_ours():
     headers = dict(answer.headers)
     assert (answer.status, headers["Content-Type"], headers["Cache-Control"]) == (500, "text/html; charset=utf-8", "no-store")
     assert b"internal_error" in answer.body
+    assert b"Sign-in did not work" not in answer.body, "it may have nothing to do with signing in"
     assert b"Nobody was signed in or out" in answer.body
 
 
