@@ -122,7 +122,7 @@ def _remembered(memory: Memory[T], name: str, load: Callable[[], Flow[T]]) -> Fl
     failure = memory.recent_failure(now)
     if failure is None:
         try:
-            loaded: T = yield Once(name, lambda: _load(memory, load))
+            loaded: T = yield Once(name, lambda: _load_unless_done(memory, load))
             return loaded
         except OIDCError as error:
             failure = error
@@ -130,6 +130,17 @@ def _remembered(memory: Memory[T], name: str, load: Callable[[], Flow[T]]) -> Fl
     if stale is None:
         raise failure
     return stale
+
+
+def _load_unless_done(memory: Memory[T], load: Callable[[], Flow[T]]) -> Flow[T]:
+    """*load*, unless another thread did it between our look at *memory* and our turn."""
+    now = yield from current_time()
+    fresh, failure = memory.usable(now, FRESH_SECONDS), memory.recent_failure(now)
+    if fresh is not None:
+        return fresh
+    if failure is not None:
+        raise failure
+    return (yield from _load(memory, load))
 
 
 def _load(memory: Memory[T], load: Callable[[], Flow[T]]) -> Flow[T]:
@@ -172,6 +183,8 @@ def with_keys(
 
 
 def _forced_keys(memory: ProviderMemory, metadata: ProviderMetadata, now: float) -> Flow[KeySet]:
+    if memory.keys.value is not None and abs(now - memory.forced_at) < FORCED_SECONDS:  # another thread was quicker
+        return memory.keys.value
     try:
         return (yield from _load(memory.keys, lambda: _load_keys(metadata)))
     finally:

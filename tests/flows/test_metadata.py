@@ -36,7 +36,8 @@ def test_the_first_effect_asks_the_time_and_the_second_goes_out_once():
     effect = flow.send(1000.0)
     assert isinstance(effect, Once)
     inner = effect.flow()
-    request = next(inner).request
+    assert next(inner) == Now()
+    request = inner.send(1000.0).request
     assert (request.method, request.url) == ("GET", f"{ISSUER}/.well-known/openid-configuration")
 
 
@@ -48,6 +49,24 @@ def test_a_fresh_copy_costs_no_call_and_an_old_one_is_refreshed():
     assert driver.fetched == ["discovery"]
     driver.clock.advance(2)
     assert driver.run(metadata_flow(rp)).token_endpoint == f"{ISSUER}/new"
+
+
+@pytest.mark.row("JW-08")
+@pytest.mark.parametrize("answer", [json_response(METADATA), DOWN])
+def test_whoever_comes_to_lead_just_after_somebody_was_done_takes_what_is_there(answer):
+    """A thread may look, be put aside while another one does the whole work, and only then find nobody at it."""
+    rp, driver = party(), Driver(answer)
+    slow = metadata_flow(rp)
+    next(slow)
+    late = slow.send(driver.clock.now())
+    try:
+        quick = driver.run(metadata_flow(rp))
+    except Unavailable:
+        with pytest.raises(Unavailable, match="provider_unreachable"):
+            driver.run(late.flow())
+    else:
+        assert driver.run(late.flow()) is quick
+    assert driver.fetched == ["discovery"]
 
 
 @pytest.mark.row("DI-13", "DI-04")
@@ -193,6 +212,23 @@ def test_an_unknown_key_is_looked_for_once_a_minute_and_no_more():
     case.clock.advance(FORCED_SECONDS + 1)
     case.driver.answers += [case.jwks()]
     assert case.verify(newest)[0].subject
+
+
+@pytest.mark.row("JW-07")
+def test_whoever_comes_to_look_for_keys_just_after_somebody_did_takes_those():
+    case = Rotating()
+    case.driver.answers += [case.jwks()]
+    case.verify(case.token())
+    case.provider.rotate_keys()
+    token = case.token()
+    slow = verified_id_token(token, case.expected, case.rp.provider, case.metadata)
+    effect = next(slow)
+    while not isinstance(effect, Once):
+        effect = slow.send(case.clock.now())
+    case.driver.answers += [case.jwks()]
+    case.verify(token)
+    assert case.driver.run(effect.flow()) is case.rp.provider.keys.value
+    assert case.driver.fetched.count("jwks") == 2
 
 
 @pytest.mark.row("JW-07", "ID-16")
