@@ -5,6 +5,7 @@
 #   make lint          the checks that run no code of ours
 #   make bench         what a request costs                                      (make bench-quick: roughly)
 #   make fuzz          the property tests with many more examples
+#   make refresh-soak  10,000 refreshes by four workers at once, twice            (about two hours; ROUNDS=1000: any other number)
 #   make docs          the generated pages of docs/
 # PYTHON=python3.12 chooses the interpreter of .venv; ARGS="-k cookie" goes to pytest.
 
@@ -30,7 +31,7 @@ export OIDC_TEST_NO_SKIP := 1
 endif
 
 help:
-	@sed -n '2,10s/^# *//p' Makefile
+	@sed -n '2,11s/^# *//p' Makefile
 
 demo: $(DEMO)
 	$(PY) examples/demo/run.py $(if $(filter-out 0,$(CHECK)),--check)
@@ -81,6 +82,10 @@ bench-quick: $(DEV)
 
 fuzz: $(DEV)
 	$(PY) -m pytest -q -n $(JOBS) -m hypothesis --hypothesis-profile=fuzz $(ARGS)
+
+.PHONY: refresh-soak
+refresh-soak: $(DEV)
+	REFRESH_ROUNDS=$(or $(ROUNDS),10000) $(PY) -m pytest -q -s tests/interop/test_refresh_workers.py $(ARGS)
 
 docs: $(DEV)
 	$(PY) tools/catalogue_matrix.py

@@ -1,0 +1,152 @@
+"""Several worker processes in front of one store and one provider, whose time is the test's, and connections to each of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from oidc_middleware.testing import ScriptedProvider
+from oidc_middleware.testing.clock import START
+from tests.interop.farm.provider_socket import on_a_socket
+from tests.interop.farm.shared_clock import SharedClock
+from tests.interop.programs import Program, free_port
+
+#: Seconds an access token lives: a refresh is due after 30 (a quarter before the end, and not sooner than 30 s), the end comes after 40.
+LIFE = 40
+SECRET_KEY = "farm-sessions-0123456789-abcdefghijklm"
+#: Workers, and requests that each has in hand at a time.
+WORKERS, EACH = 4, 50
+_APP = "tests.interop.farm.token_app"
+
+#: What one program runs, and how many of them there are: gunicorn has its workers under one roof.
+SERVERS: dict[str, tuple[int, tuple[str, ...]]] = {
+    "uvicorn": (WORKERS, ("uvicorn", f"{_APP}:asgi", "--log-level", "warning", "--port", "{port}")),
+    "gunicorn": (1, ("gunicorn", f"{_APP}:wsgi", "-k", "gthread", "--threads", str(EACH), "--workers", str(WORKERS), "--keep-alive", "300",
+                     "--graceful-timeout", "1", "--bind", "127.0.0.1:{port}")),
+    "waitress": (WORKERS, ("waitress", "--host", "127.0.0.1", "--threads", str(EACH), "--port", "{port}", f"{_APP}:wsgi")),
+}  # fmt: skip
+
+
+class Line:
+    """One kept-alive connection to a worker."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    @classmethod
+    async def open(cls, port: int) -> Self:
+        return cls(*await asyncio.open_connection("127.0.0.1", port))
+
+    async def ask(self, path: str, cookie: str = "") -> dict[str, Any]:
+        """The JSON of a 200; of any other answer ``{"status": …}``."""
+        self._writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\nCookie: {cookie}\r\n\r\n".encode("latin-1"))
+        head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+        status = int(head[9:12])
+        (length,) = [int(line.partition(":")[2]) for line in head.split("\r\n") if line.startswith("content-length:")]
+        body = await self._reader.readexactly(length)
+        return json.loads(body) if status == 200 else {"status": status}
+
+    async def close(self) -> None:
+        self._writer.close()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+
+
+class Farm:
+    """The workers, and the provider in this process."""
+
+    def __init__(self, server: str, provider: ScriptedProvider, clock: SharedClock, programs: list[tuple[Program, int]]) -> None:
+        self.server, self.provider, self.clock = server, provider, clock
+        self.programs = programs
+
+    @property
+    def ports(self) -> list[int]:
+        return [port for _, port in self.programs]
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports[0]}"
+
+    @property
+    def log(self) -> str:
+        return "\n".join(program.log for program, _ in self.programs)
+
+    @property
+    def refreshes(self) -> int:
+        """How often the provider was asked for new tokens."""
+        return sum(request.endpoint == "token" and b"grant_type=refresh_token" in request.body for request in self.provider.requests)
+
+    def sign_in(self) -> str:
+        """The Cookie header of somebody who just signed in."""
+        with httpx.Client(base_url=self.base_url, trust_env=False, timeout=20) as browser:
+            away = browser.get("/token", headers={"accept": "text/html", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"})
+            assert away.status_code == 302, (away.status_code, away.text, self.log)
+            back = browser.get(self.provider.authorize(away.headers["location"]), headers={"accept": "text/html"})
+            assert back.status_code == 303, (back.status_code, back.text, self.log)
+            return "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.cookies.jar if cookie.value)
+
+    @contextlib.asynccontextmanager
+    async def lines(self, each: int = EACH) -> AsyncIterator[list[Line]]:
+        """*each* connections to every worker, for as long as the block lasts."""
+        opened = await self._opened(each)
+        try:
+            yield opened
+        finally:
+            await asyncio.gather(*(line.close() for line in opened))
+
+    async def _opened(self, each: int) -> list[Line]:
+        """Where the kernel decides which worker takes a connection, those that are too many are given back."""
+        if len(self.ports) == WORKERS:
+            return [await Line.open(port) for port in self.ports for _ in range(each)]
+        kept: list[Line] = []
+        counts: Counter[int] = Counter()
+        for _ in range(100 * WORKERS * each):
+            line = await Line.open(self.ports[0])
+            pid = (await line.ask("/health"))["pid"]
+            if counts[pid] < each:
+                counts[pid] += 1
+                kept.append(line)
+            else:
+                await line.close()
+            if len(kept) == WORKERS * each:
+                return kept
+        raise AssertionError(f"the connections are not shared out: {counts}")
+
+
+@contextlib.contextmanager
+def farm(server: str, store: str, folder: Path, **settings: str) -> Iterator[Farm]:
+    """Workers that run, and are ended afterwards. *settings*: further ``OIDC_*`` variables, by their names in lower case."""
+    clock = SharedClock.create(folder / "clock", START)
+    count, command = SERVERS[server]
+    ports = [free_port() for _ in range(count)]
+    base_url = f"http://127.0.0.1:{ports[0]}"
+    provider = ScriptedProvider(clock=clock, redirect_uris=[f"{base_url}/oidc/callback"])  # type: ignore[arg-type]  # a clock that can advance
+    provider.refresh_tokens, provider.expires_in = True, LIFE
+    with on_a_socket(provider), contextlib.ExitStack() as stack:
+        given = {
+            **provider.options(),
+            "secret_key": SECRET_KEY,
+            "base_url": base_url,
+            "public": "/health",
+            "store": store,
+            "keep_tokens": "true",
+            "session_lifetime": str(100 * 86400),
+            "idle_timeout": str(100 * 86400),
+            **settings,
+        }
+        environ = {"TEST_CLOCK": str(folder / "clock"), **{f"OIDC_{name.upper()}": value for name, value in given.items()}}
+        programs = []
+        for port in ports:
+            filled = [part.format(port=port) for part in command]
+            programs.append((stack.enter_context(Program([sys.executable, "-m", *filled], environ)), port))
+        for program, port in programs:
+            program.wait_for(f"http://127.0.0.1:{port}/health")
+        yield Farm(server, provider, clock, programs)
