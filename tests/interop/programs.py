@@ -60,6 +60,15 @@ class Program:
         return self._child.poll() is None
 
     @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def kill(self) -> None:
+        """As the kernel does it when memory runs out: not asked, not told."""
+        self._child.kill()
+        self._child.wait(20)
+
+    @property
     def workers(self) -> list[int]:
         """The process ids of its children."""
         children = Path(f"/proc/{self._child.pid}/task/{self._child.pid}/children").read_text().split()

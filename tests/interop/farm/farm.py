@@ -26,12 +26,12 @@ SECRET_KEY = "farm-sessions-0123456789-abcdefghijklm"
 WORKERS, EACH = 4, 50
 _APP = "tests.interop.farm.token_app"
 
-#: What one program runs, and how many of them there are: gunicorn has its workers under one roof.
-SERVERS: dict[str, tuple[int, tuple[str, ...]]] = {
-    "uvicorn": (WORKERS, ("uvicorn", f"{_APP}:asgi", "--log-level", "warning", "--port", "{port}")),
-    "gunicorn": (1, ("gunicorn", f"{_APP}:wsgi", "-k", "gthread", "--threads", str(EACH), "--workers", str(WORKERS), "--keep-alive", "300",
-                     "--graceful-timeout", "1", "--bind", "127.0.0.1:{port}")),
-    "waitress": (WORKERS, ("waitress", "--host", "127.0.0.1", "--threads", str(EACH), "--port", "{port}", f"{_APP}:wsgi")),
+#: What one program runs. gunicorn has all workers under one roof, of the others each is a program of its own.
+SERVERS: dict[str, tuple[str, ...]] = {
+    "uvicorn": ("uvicorn", f"{_APP}:asgi", "--log-level", "warning", "--port", "{port}"),
+    "gunicorn": ("gunicorn", f"{_APP}:wsgi", "-k", "gthread", "--threads", str(EACH), "--workers", "{count}", "--keep-alive", "300",
+                     "--bind", "127.0.0.1:{port}"),
+    "waitress": ("waitress", "--host", "127.0.0.1", "--threads", str(EACH), "--port", "{port}", f"{_APP}:wsgi"),
 }  # fmt: skip
 
 
@@ -63,17 +63,13 @@ class Line:
 class Farm:
     """The workers, and the provider in this process."""
 
-    def __init__(self, server: str, provider: ScriptedProvider, clock: SharedClock, programs: list[tuple[Program, int]]) -> None:
+    def __init__(self, server: str, provider: ScriptedProvider, clock: SharedClock, programs: list[tuple[Program, int]], count: int) -> None:
         self.server, self.provider, self.clock = server, provider, clock
-        self.programs = programs
+        self.programs, self.count = programs, count
 
     @property
     def ports(self) -> list[int]:
         return [port for _, port in self.programs]
-
-    @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.ports[0]}"
 
     @property
     def log(self) -> str:
@@ -84,12 +80,13 @@ class Farm:
         """How often the provider was asked for new tokens."""
         return sum(request.endpoint == "token" and b"grant_type=refresh_token" in request.body for request in self.provider.requests)
 
-    def sign_in(self) -> str:
-        """The Cookie header of somebody who just signed in."""
-        with httpx.Client(base_url=self.base_url, trust_env=False, timeout=20) as browser:
+    def sign_in(self, port: int | None = None) -> str:
+        """The Cookie header of somebody who just signed in, at the worker on *port*."""
+        with httpx.Client(base_url=f"http://127.0.0.1:{port or self.ports[0]}", trust_env=False, timeout=20) as browser:
             away = browser.get("/token", headers={"accept": "text/html", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"})
             assert away.status_code == 302, (away.status_code, away.text, self.log)
-            back = browser.get(self.provider.authorize(away.headers["location"]), headers={"accept": "text/html"})
+            answer = httpx.URL(self.provider.authorize(away.headers["location"]))
+            back = browser.get(answer.raw_path.decode(), headers={"accept": "text/html"})
             assert back.status_code == 303, (back.status_code, back.text, self.log)
             return "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.cookies.jar if cookie.value)
 
@@ -104,11 +101,11 @@ class Farm:
 
     async def _opened(self, each: int) -> list[Line]:
         """Where the kernel decides which worker takes a connection, those that are too many are given back."""
-        if len(self.ports) == WORKERS:
+        if len(self.ports) == self.count:
             return [await Line.open(port) for port in self.ports for _ in range(each)]
         kept: list[Line] = []
         counts: Counter[int] = Counter()
-        for _ in range(100 * WORKERS * each):
+        for _ in range(100 * self.count * each):
             line = await Line.open(self.ports[0])
             pid = (await line.ask("/health"))["pid"]
             if counts[pid] < each:
@@ -116,17 +113,16 @@ class Farm:
                 kept.append(line)
             else:
                 await line.close()
-            if len(kept) == WORKERS * each:
+            if len(kept) == self.count * each:
                 return kept
         raise AssertionError(f"the connections are not shared out: {counts}")
 
 
 @contextlib.contextmanager
-def farm(server: str, store: str, folder: Path, **settings: str) -> Iterator[Farm]:
-    """Workers that run, and are ended afterwards. *settings*: further ``OIDC_*`` variables, by their names in lower case."""
+def farm(server: str, store: str, folder: Path, count: int = WORKERS, **settings: str) -> Iterator[Farm]:
+    """*count* workers that run, and are ended afterwards. *settings*: further ``OIDC_*`` variables, by their names in lower case."""
     clock = SharedClock.create(folder / "clock", START)
-    count, command = SERVERS[server]
-    ports = [free_port() for _ in range(count)]
+    ports = [free_port() for _ in range(1 if server == "gunicorn" else count)]
     base_url = f"http://127.0.0.1:{ports[0]}"
     provider = ScriptedProvider(clock=clock, redirect_uris=[f"{base_url}/oidc/callback"])  # type: ignore[arg-type]  # a clock that can advance
     provider.refresh_tokens, provider.expires_in = True, LIFE
@@ -145,8 +141,8 @@ def farm(server: str, store: str, folder: Path, **settings: str) -> Iterator[Far
         environ = {"TEST_CLOCK": str(folder / "clock"), **{f"OIDC_{name.upper()}": value for name, value in given.items()}}
         programs = []
         for port in ports:
-            filled = [part.format(port=port) for part in command]
+            filled = [part.format(port=port, count=count) for part in SERVERS[server]]
             programs.append((stack.enter_context(Program([sys.executable, "-m", *filled], environ)), port))
         for program, port in programs:
             program.wait_for(f"http://127.0.0.1:{port}/health")
-        yield Farm(server, provider, clock, programs)
+        yield Farm(server, provider, clock, programs, count)
