@@ -1,4 +1,4 @@
-"""The shell for ASGI applications: pure ASGI, for HTTP and WebSocket; lifespan passes untouched, what is unknown does not pass."""
+"""The shell for ASGI applications: pure ASGI, for HTTP and WebSocket; lifespan passes, what is unknown does not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.authentication import AuthCredentials, BaseUser
 from oidc_middleware import identity
 from oidc_middleware.clock import Clock
 from oidc_middleware.config import load_settings
-from oidc_middleware.drive import AsyncWorld, arun
+from oidc_middleware.drive import AsyncWorld, arun, settled
 from oidc_middleware.errors import LoginError, OIDCError
 from oidc_middleware.flows.answers import unexpected_error
 from oidc_middleware.flows.backchannel import sign_out_everywhere
@@ -43,6 +43,9 @@ _NO_CLIENT: Final = frozenset({"lifespan", "channel"})
 
 #: The close code of a WebSocket whose session ended; the 4000s are for applications (RFC 6455 7.4.2).
 SESSION_ENDED: Final = 4401
+
+#: Seconds that a server which ends waits for tokens that are on their way to the store (catalogue F-PR-05).
+SHUTDOWN_SECONDS: Final = 10.0
 
 #: Seconds a client may take to send a body of ours (a form of a few hundred bytes).
 BODY_SECONDS: Final = 10.0
@@ -151,7 +154,7 @@ class OIDCMiddleware:
         if scope["type"] not in ("http", "websocket"):
             if scope["type"] not in _NO_CLIENT:
                 raise ValueError(f"ASGI scope type {scope['type']!r}: whoever is behind it could not be asked to sign in")
-            await self.app(scope, receive, send)
+            await self.app(scope, partial(_until_shutdown, receive) if scope["type"] == "lifespan" else receive, send)
             return
         cookie, spoofed = _cookie_and_spoofs(scope["headers"])
         http = scope["type"] == "http"
@@ -287,6 +290,14 @@ async def _deny(decision: Respond, scope: Scope, receive: Receive, send: Send) -
         await send({"type": "websocket.http.response.body", "body": decision.body})
     else:
         await send({"type": "websocket.close", "code": 4401 if decision.status == 401 else 1008, "reason": ""})
+
+
+async def _until_shutdown(receive: Receive) -> Message:
+    """The next message of the server's life. Before the last one we finish what must not be lost, while all the application's means are there."""
+    message = await receive()
+    if message["type"] == "lifespan.shutdown":
+        await settled(SHUTDOWN_SECONDS)
+    return message
 
 
 async def _read_body(receive: Receive, max_bytes: int) -> bytes:

@@ -6,9 +6,12 @@ Logger ``oidc_middleware``. Each record carries the attributes ``event``, ``code
 from __future__ import annotations
 
 import logging
+import os
+import queue
 import threading
 import traceback
-from typing import Final
+from contextvars import Context, copy_context
+from typing import Any, Final, NamedTuple
 
 logger: Final = logging.getLogger("oidc_middleware")
 
@@ -16,6 +19,10 @@ logger: Final = logging.getLogger("oidc_middleware")
 MAX_FIELD: Final = 256
 #: Warnings and worse that are written each second; what is beyond is counted and told with the next line (catalogue LG-03).
 MAX_LINES_PER_SECOND: Final = 20
+#: Seconds that a request waits for its line to be written. A log that takes longer hangs, and no further request waits for it.
+PATIENCE = 0.1
+#: Lines kept for a log that hangs; what is beyond is counted, too (catalogue F-PR-16).
+MAX_WAITING: Final = 1_000
 
 
 def escaped(text: str) -> str:
@@ -42,14 +49,14 @@ class AuditLog:
             return
         fields = (("reason", code), ("cid", correlation_id), ("detail", escaped(detail)), ("suppressed", str(suppressed) if suppressed else ""))
         text = " ".join([event, *(f"{name}={value}" for name, value in fields if value)])
-        logger.log(level, "%s", text, extra={"event": event, "code": code, "correlation_id": correlation_id})
+        _tell(level, text, {"event": event, "code": code, "correlation_id": correlation_id})
 
     def fault(self, now: float, error: Exception) -> None:
         """An exception nobody foresaw. Its text is left out: libraries put tokens into theirs (catalogue LG-01). Type and place find the fault."""
-        suppressed = self._admit(int(now))
+        suppressed = self._admit(int(now)) if logger.isEnabledFor(logging.ERROR) else None
         if suppressed is not None:
             place = "".join(traceback.format_tb(error.__traceback__))
-            logger.error("internal error: %s%s\n%s", type(error).__name__, f" suppressed={suppressed}" if suppressed else "", place)
+            _tell(logging.ERROR, f"internal error: {type(error).__name__}{f' suppressed={suppressed}' if suppressed else ''}\n{place}", {})
 
     def _admit(self, second: int) -> int | None:
         """How many lines were left out before this one; ``None`` when this one is left out, too."""
@@ -60,5 +67,82 @@ class AuditLog:
                 self._suppressed += 1
                 return None
             self._written += 1
-            suppressed, self._suppressed = self._suppressed, 0
+            suppressed, self._suppressed = self._suppressed + _writer().lost(), 0
             return suppressed
+
+
+class _Line(NamedTuple):
+    record: logging.LogRecord
+    context: Context  # whose request it is, for handlers and filters that ask for it
+    written: threading.Event
+
+
+class _Writer:
+    """Hands lines to ``logging`` in a thread of its own: a handler that hangs or fails is no reason to keep a user waiting (catalogue F-PR-16).
+
+    As long as the log takes its lines, each is written before its request goes on, as without the thread.
+    """
+
+    def __init__(self) -> None:
+        self._lines: queue.Queue[_Line] = queue.Queue(MAX_WAITING)
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._hangs = False
+        self._lost = 0
+
+    def lost(self) -> int:
+        """How many lines were lost since the last time this was asked."""
+        with self._lock:
+            lost, self._lost = self._lost, 0
+        return lost
+
+    def write(self, record: logging.LogRecord) -> None:
+        """Never raises, and takes :data:`PATIENCE` seconds at most."""
+        if threading.current_thread() is self._start():  # a handler that uses us
+            self._handle(record)
+            return
+        line = _Line(record, copy_context(), threading.Event())
+        try:
+            self._lines.put_nowait(line)
+        except queue.Full:
+            self._lose()
+            return
+        if not self._hangs and not line.written.wait(PATIENCE):
+            self._hangs = True
+
+    def _start(self) -> threading.Thread:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="oidc_middleware log", daemon=True)
+                self._thread.start()
+            return self._thread
+
+    def _run(self) -> None:
+        while True:
+            line = self._lines.get()
+            line.context.run(self._handle, line.record)
+            line.written.set()
+            self._hangs = False
+
+    def _handle(self, record: logging.LogRecord) -> None:
+        try:
+            logger.handle(record)
+        except Exception:  # noqa: BLE001  # a handler of the application's that fails: there is nobody to tell but the next line
+            self._lose()
+
+    def _lose(self) -> None:
+        with self._lock:
+            self._lost += 1
+
+
+_writers: Final[dict[int, _Writer]] = {}
+
+
+def _writer() -> _Writer:
+    """This process's: a thread does not come along through a fork (catalogue F-PR-06)."""
+    pid = os.getpid()
+    return _writers[pid] if pid in _writers else _writers.setdefault(pid, _Writer())
+
+
+def _tell(level: int, text: str, extra: dict[str, Any]) -> None:
+    _writer().write(logger.makeRecord(logger.name, level, "", 0, "%s", (text,), None, "", extra))

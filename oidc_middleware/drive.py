@@ -117,6 +117,17 @@ async def _shielded(work: Coroutine[Any, Any, T]) -> T:
     return await asyncio.shield(task)
 
 
+async def settled(seconds: float) -> None:
+    """Wait for what goes on in this event loop after its request has gone, at most *seconds* (catalogue F-PR-05)."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:  # as above: there, nothing outlives its request
+        return
+    unfinished = [task for task in _UNFINISHED if task.get_loop() is loop]
+    if unfinished:
+        await asyncio.wait(unfinished, timeout=seconds)
+
+
 def _no_body(_max_bytes: int) -> bytes:
     raise RuntimeError("this flow has no request to read a body from")
 

@@ -9,6 +9,8 @@ from typing import Any
 import hypothesis
 import pytest
 
+from oidc_middleware import audit
+
 #: Set by ``make test STRICT=1``: whatever would be skipped fails.
 STRICT = os.environ.get("OIDC_TEST_NO_SKIP", "") not in ("", "0")
 
@@ -35,6 +37,12 @@ def _strict(report: Any) -> Any:
         report.outcome = "failed"
         report.longrepr = f"{reason} (STRICT=1: nothing may be skipped)"
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _the_log_is_waited_for() -> None:
+    """A busy machine is no log that hangs: what a request wrote is there when it is over."""
+    audit.PATIENCE = 20.0
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from oidc_middleware.flows.relying_party import RelyingParty
 
 #: Entries of a generation. Two are kept, so between 1,024 and 2,048 browsers; 2 to 4 MB with usual cookies.
 CAPACITY: Final = 1_024
+#: Longer headers take the long way: the application's cookies are a client's to choose, and would be kept with ours (catalogue F-PR-11).
+MAX_REMEMBERED: Final = 8_192
 
 
 class Lane:
@@ -40,7 +42,7 @@ class Lane:
 
     def remember(self, cookie: bytes | str, decision: PassThrough) -> None:
         """Keep a decision, if it says for how long it holds."""
-        if decision.valid is NEVER:
+        if decision.valid is NEVER or len(cookie) > MAX_REMEMBERED:
             return
         if len(self._young) >= CAPACITY:
             self._old, self._young = self._young, {}

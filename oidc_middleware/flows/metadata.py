@@ -42,7 +42,8 @@ class Memory(Generic[T]):
     value: T | None = None
     fetched_at: float = 0.0
     failure: OIDCError | None = None
-    failed_until: float = 0.0
+    failed_at: float = 0.0
+    wait: float = 0.0
 
     def usable(self, now: float, max_age: float) -> T | None:
         """The document, if it is younger than *max_age* seconds. A clock that went back makes it neither younger nor older."""
@@ -56,12 +57,12 @@ class Memory(Generic[T]):
         wait = STALE_FAILURE_SECONDS if self.value is not None else FAILURE_SECONDS
         if isinstance(error, Unavailable) and error.code == "provider_throttled":
             wait = max(wait, error.retry_after)
-        self.failure, self.failed_until = _bare(error), now + wait
+        self.failure, self.failed_at, self.wait = _bare(error), now, wait
 
     def recent_failure(self, now: float) -> OIDCError | None:
-        """The failure, if it was a moment ago; a new exception for each caller."""
+        """The failure, if it was a moment ago; a new exception for each caller. A clock that is set back does not prolong it (catalogue F-PR-10)."""
         failure = self.failure
-        return _bare(failure) if failure is not None and now < self.failed_until <= now + STALE_SECONDS else None
+        return _bare(failure) if failure is not None and abs(now - self.failed_at) < self.wait else None
 
 
 def _bare(error: OIDCError) -> OIDCError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 from typing import Final, NamedTuple
 
+from oidc_middleware.errors import Unavailable
 from oidc_middleware.flows.effects import Flow, Random, StoreCreate, StoreGet, StoreReplace
 from oidc_middleware.sessions.codec import UnknownFormat
 from oidc_middleware.sessions.kept_tokens import KeptTokens, decode, encode
@@ -40,7 +41,10 @@ class StoredTokens:
         self._keyring = keyring
 
     def read(self, session_key: str) -> Flow[Held | None]:
-        """The tokens, unless the session ended or none were kept."""
+        """The tokens, unless the session ended or none were kept.
+
+        Raises ``Unavailable`` for those of a newer version: a worker of that version reads them, so nothing is over (catalogue F-PR-02).
+        """
         record: tuple[bytes, int] | None = yield StoreGet(token_key(session_key))
         if record is None:
             return None
@@ -68,8 +72,10 @@ class StoredTokens:
         try:
             owner, _, encoded = self._keyring.open(_PURPOSE, data.decode("latin-1")).partition(b"\n")
             return decode(encoded) if hmac.compare_digest(owner, key.encode("ascii")) else None
-        except (BrokenSeal, UnknownFormat):
+        except BrokenSeal:
             return None
+        except UnknownFormat:
+            raise Unavailable("store_unavailable", "the tokens of this session were kept by another version of this package") from None
 
 
 def _ttl(tokens: KeptTokens, now: float) -> float:

@@ -266,10 +266,14 @@ def _at_hand(tokens: KeptTokens, now: float) -> str | None:
 
 
 def refresh_token_of(session: Session, site: Site) -> Flow[str | None]:
-    """The refresh token of *session*, to be given back when it ends."""
+    """The refresh token of *session*, to be given back when it ends. One that cannot be read keeps nobody signed in."""
     if site.stored is None or site.stored.tokens is None or session.record is None:
         return None
-    held = yield from site.stored.tokens.read(session.record[0])
+    try:
+        held = yield from site.stored.tokens.read(session.record[0])
+    except Unavailable as error:
+        yield Report("tokens.not_revoked", logging.WARNING, error.code, error.detail)
+        return None
     return None if held is None else held.tokens.refresh_token
 
 

@@ -39,7 +39,9 @@ _HINTS: Final = {
     "host_not_allowed": "If this is the right address, whoever runs this application has to name it in the setting base_url or allowed_hosts.",
     "insecure_transport": "Use the address that starts with https.",
     "not_found": "The address may be mistyped, or the link you followed out of date.",
-    "session_too_large": "A session may take about 5.5 kB. Whoever runs this application can choose what it keeps: setting session_claims.",
+    "session_too_large": (
+        "A session may take about 5.5 kB. Whoever runs this application can choose what it keeps, or where: settings session_claims and store."
+    ),
 }
 
 

@@ -15,6 +15,8 @@ _FIELDS: Final = 11
 MARGIN: Final = 60.0
 #: Seconds between two refreshes of a session, and after one that failed (catalogue RF-06, RF-14).
 MIN_INTERVAL: Final = 30.0
+#: The most that the clocks of two workers may differ (the setting ``leeway``). What was received later than that was received by another time.
+MAX_SKEW: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +42,13 @@ class KeptTokens:
     auth_time: int | None
 
     def fresh(self, now: float) -> bool:
-        """Whether there is nothing to do: more than the margin remains, nobody knows of an end, or it has only just come."""
+        """Whether there is nothing to do: more than the margin remains, nobody knows of an end, or it has only just come.
+
+        After the clock was set back nobody knows how old it is, and it might pass for good for as long (catalogue F-PR-10).
+        """
         if self.expires is None or abs(now - self.received) < MIN_INTERVAL:
             return True
-        return now < self.expires - min(MARGIN, (self.expires - self.received) / 4)
+        return self.received - MAX_SKEW <= now < self.expires - min(MARGIN, (self.expires - self.received) / 4)
 
     def usable(self, now: float) -> bool:
         """Whether the access token has not expired."""

@@ -14,6 +14,10 @@ __all__ = ["Lifetimes", "Session", "UnknownFormat", "decode", "encode"]
 
 _FIELDS = 10
 
+#: A clock that is set back by up to an hour (a wrong time server, summer time put into the system's clock) signs nobody out, and lets a session
+#: live longer by no more than that (catalogue F-PR-10).
+STEP_BACK = 3_600.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
@@ -97,8 +101,9 @@ class Lifetimes:
     """How long sessions live. All in seconds: ``session_lifetime`` from the login on, ``idle_timeout`` from the last request that was written
     down, ``leeway`` for clocks that differ between workers.
 
-    A limit is a limit, to the second. The leeway is for the other side: a worker whose clock is behind sees sessions that seem to begin in the
-    future, and takes them as long as the difference is within the leeway (catalogue CK-18).
+    A limit is a limit, to the second. The leeway is for the other side: a worker whose clock is behind, or was set back, sees sessions that seem to
+    begin in the future, and takes them up to :data:`STEP_BACK` and the leeway (catalogue CK-18, F-PR-10). What is from further away was made by a
+    clock that was years ahead, and would live that long.
     """
 
     session_lifetime: float
@@ -115,7 +120,7 @@ class Lifetimes:
         ``session_lifetime`` holds again here, beside the stored end: shortening it in the settings shortens the sessions that exist.
         """
         return (
-            max(session.created, session.seen) - self.leeway,
+            max(session.created, session.seen) - self.leeway - STEP_BACK,
             min(session.expires, session.created + self.session_lifetime, session.seen + self.idle_timeout),
         )
 

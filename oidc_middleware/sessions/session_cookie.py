@@ -19,7 +19,7 @@ from oidc_middleware.errors import LoginError
 from oidc_middleware.sessions.codec import UnknownFormat
 from oidc_middleware.sessions.cookies import CookieNames, cost, delete_cookie, find, find_prefix, set_cookie
 from oidc_middleware.sessions.sealing import BrokenSeal, Keyring, sealed_size
-from oidc_middleware.sessions.session import Lifetimes, Session, decode, encode
+from oidc_middleware.sessions.session import STEP_BACK, Lifetimes, Session, decode, encode
 
 #: Browsers keep cookies up to 4,096 bytes of name and value (RFC 6265bis 5.6); 3,900 is what express-openid-connect and others leave room for.
 MAX_COOKIE_BYTES: Final = 3_900
@@ -153,8 +153,8 @@ class SessionCookies:
         values = [text[start : start + self._room] for start in range(0, len(text), self._room)]
         if count > 1:
             values[0] = f"{count}~{values[0]}"
-        # At least a second: zero would delete it, and whether it is still alive is for read() to say.
-        max_age = max(1, ceil(self._lifetimes.remaining(session, now)))
+        # Longer than the session: whether it is still alive is for read() to say, and a clock of ours that is set back is none of the browser's.
+        max_age = ceil(self._lifetimes.remaining(session, now) + STEP_BACK)
         written = self._names[:count]
         cookies = [set_cookie(name, value, max_age=max_age, secure=self._secure) for name, value in zip(written, values, strict=True)]
         return (*cookies, *self.clear(name for name in present if name not in written))

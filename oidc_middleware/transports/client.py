@@ -11,8 +11,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -22,7 +21,8 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from oidc_middleware.protocol.messages import HttpRequest, HttpResponse
-from oidc_middleware.transports.call import Body, Progress, answer, busy, request_headers, too_slow, translated
+from oidc_middleware.transports.call import Body, Progress, answer, request_headers, too_slow, translated
+from oidc_middleware.transports.slots import Slots
 
 if TYPE_CHECKING:
     import httpx
@@ -37,11 +37,6 @@ CONNECT: Final = 3.0
 MAX_CONCURRENT: Final = 20
 
 
-#: The calls that come after the code was spent: failing them would cost the user the login.
-_FINISHING: Final = frozenset({"jwks", "userinfo"})
-_LOOK_SECONDS: Final = 0.02
-
-
 class PerProcess(dict[int, State]):
     """A value for this process, made at first use. A forked child makes its own and leaves the parent's sockets and threads alone (F-PR-06)."""
 
@@ -54,46 +49,11 @@ class PerProcess(dict[int, State]):
         return self[pid] if pid in self else self.setdefault(pid, self._make())
 
 
-class _Slots:
-    """Counts calls under way. Who comes too late with something new is told so at once. Who comes to finish a login, whose code is spent, waits."""
-
-    def __init__(self, limit: int) -> None:
-        self._beginning = threading.BoundedSemaphore(limit)
-        self._finishing = threading.BoundedSemaphore(limit)
-
-    @contextmanager
-    def taken(self, request: HttpRequest, patience: float) -> Iterator[None]:
-        """For threads. *patience*: seconds to wait at most when finishing."""
-        slots = self._of(request)
-        if not slots.acquire(timeout=patience if slots is self._finishing else 0):
-            raise busy(request)
-        try:
-            yield
-        finally:
-            slots.release()
-
-    @asynccontextmanager
-    async def ataken(self, request: HttpRequest, patience: float) -> AsyncIterator[None]:
-        """For coroutines of any event loop, hence no waiting queue of one loop, but a look now and then."""
-        slots, until = self._of(request), time.monotonic() + patience
-        while not slots.acquire(blocking=False):
-            if slots is self._beginning or time.monotonic() >= until:
-                raise busy(request)
-            await anyio.sleep(_LOOK_SECONDS)
-        try:
-            yield
-        finally:
-            slots.release()
-
-    def _of(self, request: HttpRequest) -> threading.BoundedSemaphore:
-        return self._finishing if request.purpose in _FINISHING else self._beginning
-
-
 class _Process:
     """What one process shares between its calls: the TLS context (27 ms to make), a client for each event loop, the slots."""
 
     def __init__(self, max_concurrent: int) -> None:
-        self.slots = _Slots(max_concurrent)
+        self.slots = Slots(max_concurrent)
         self._lock = threading.Lock()
         self.clients: dict[object, tuple[httpx.AsyncClient, AsyncGenerator[None]]] = {}
         self._limiters: weakref.WeakKeyDictionary[object, anyio.CapacityLimiter] = weakref.WeakKeyDictionary()
@@ -255,7 +215,7 @@ class SyncHttp:
         )
         self._deadline = deadline
         self._limits = (min(connect, deadline), deadline, deadline, deadline)
-        self._slots = PerProcess(partial(_Slots, max_concurrent))
+        self._slots = PerProcess(partial(Slots, max_concurrent))
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """The complete answer. Errors as :meth:`AsyncHttp.send`."""

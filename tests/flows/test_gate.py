@@ -101,7 +101,7 @@ def test_a_session_that_cannot_be_prolonged_goes_on_and_the_log_says_so(monkeypa
     [
         (lambda rp: cookie_of(rp)[:-9] + "AAAAAAAAA", "session.rejected", logging.WARNING, "broken"),
         (lambda rp: f"{cookie_of(rp)}; {cookie_of(rp)}", "session.rejected", logging.WARNING, "ambiguous"),
-        (lambda rp: cookie_of(rp, replace(SESSION, seen=NOW + 900, created=NOW + 900)), "session.rejected", logging.WARNING, "early"),
+        (lambda rp: cookie_of(rp, replace(SESSION, seen=NOW + 9_000, created=NOW + 9_000)), "session.rejected", logging.WARNING, "early"),
         (lambda rp: cookie_of(rp, replace(SESSION, seen=NOW - 90_000, created=NOW - 90_000)), "session.expired", logging.INFO, "expired"),
     ],
 )

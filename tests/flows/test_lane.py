@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oidc_middleware.flows.gate import gate
-from oidc_middleware.flows.lane import CAPACITY, Lane
+from oidc_middleware.flows.lane import CAPACITY, MAX_REMEMBERED, Lane
 from oidc_middleware.flows.messages import NEVER, PassThrough
 from oidc_middleware.sessions.session import Session
 from tests.flows.hand import party, request
@@ -63,7 +63,7 @@ def test_the_time_is_asked_every_time():
     rp = party()
     lane, cookie = Lane(rp), with_session(rp)
     ask(rp, lane, cookie)
-    for seconds, short in ((0, True), (899, True), (900, False), (3600, False), (-60, True), (-61, False)):
+    for seconds, short in ((0, True), (899, True), (900, False), (3600, False), (-3_660, True), (-3_661, False)):
         assert (lane.recall(cookie, "/x", BEGIN + seconds) is not None) is short, seconds
 
 
@@ -96,6 +96,18 @@ def test_what_is_remembered_is_bounded_and_the_busy_ones_stay():
         if number % 100 == 0:
             assert lane.recall(cookie, "/x", BEGIN) is not None
     assert len(lane._young) + len(lane._old) <= 2 * CAPACITY
+
+
+@pytest.mark.row("F-PR-11")
+def test_what_a_client_can_make_large_is_not_remembered():
+    """The application's own cookies are in the same header, and somebody who is signed in may send 64 kB of them, other ones each time."""
+    rp = party()
+    lane, cookie = Lane(rp), with_session(rp)
+    _, decision = ask(rp, lane, cookie)
+    for length, remembered in ((MAX_REMEMBERED, True), (MAX_REMEMBERED + 1, False)):
+        header = f"{cookie}; x=".ljust(length, "x")
+        lane.remember(header, decision)
+        assert (lane.recall(header, "/x", BEGIN) is not None) is remembered
 
 
 def test_nobody_signed_in_is_not_remembered():

@@ -137,7 +137,7 @@ def test_tokens_belong_under_their_key():
         b"",
         b"\xff",
         stored.data[:-4] + b"AAAA",
-        other.site.keyring.seal("stored-tokens", token_key(case.key).encode() + b"\n1[]", bytes(12)).encode(),
+        other.site.keyring.seal("stored-tokens", b"t:" + b"0" * 64 + b"\n1[]", bytes(12)).encode(),
     ):
         assert case.site.stored.tokens._opened(token_key(case.key), data) is None
     assert case.site.stored.tokens._opened(token_key(case.key), stored.data) is not None
