@@ -23,7 +23,7 @@ from oidc_middleware.flows.messages import Decision, PassThrough, Request, Respo
 from oidc_middleware.flows.outgoing import MAX_REMEMBERED, is_identity_header, private_caching
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.flows.sockets import RECHECK_SECONDS, Watch
-from oidc_middleware.stores import open_async
+from oidc_middleware.stores import instant, open_async
 from oidc_middleware.transports.client import AsyncHttp
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
@@ -91,9 +91,9 @@ class OIDCMiddleware:
     def __init__(self, app: ASGIApp, *, clock: Clock | None = None, **options: Any) -> None:
         settings = load_settings(options)
         self.app = app
-        self._rp = RelyingParty(settings, User, lambda flow: arun(flow, self._world))
         target = settings.store if settings.store is not None else settings.revocation
         store = None if target is None else open_async(target)
+        self._rp = RelyingParty(settings, User, lambda flow: arun(flow, self._world), instant(store))
         self._world = AsyncWorld(AsyncHttp(settings.http_client, trust_env=settings.trust_env), clock, store)
         self._now = self._world.clock.now
         self._lane = Lane(self._rp)

@@ -20,7 +20,7 @@ from oidc_middleware.flows.messages import Decision, PassThrough, Request, Respo
 from oidc_middleware.flows.outgoing import is_identity_header, private_caching
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.identity import User
-from oidc_middleware.stores import open_sync
+from oidc_middleware.stores import instant, open_sync
 from oidc_middleware.transports.client import SyncHttp
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ class OIDCMiddleware:
     def __init__(self, app: WSGIApplication, *, clock: Clock | None = None, **options: Any) -> None:
         settings = load_settings(options)
         self.app = app
-        self._rp = RelyingParty(settings, drive=lambda flow: run(flow, self._world))
         target = settings.store if settings.store is not None else settings.revocation
         store = None if target is None else open_sync(target)
+        self._rp = RelyingParty(settings, drive=lambda flow: run(flow, self._world), still=instant(store))
         self._world = SyncWorld(SyncHttp(settings.http_client, trust_env=settings.trust_env), clock, store)
         self._now = self._world.clock.now
         self._lane = Lane(self._rp)

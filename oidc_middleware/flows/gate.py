@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from oidc_middleware.errors import LoginError, OIDCError
@@ -109,15 +110,22 @@ def _with_session(request: Request, rp: RelyingParty, site: Site, session: Sessi
         return PassThrough(user, watch=Watch(request, rp, site, session))
     if site.lifetimes.touch_due(session, request.now):
         return _touched(request, site, session, user, read)
-    return PassThrough(user, valid=_valid(rp, site, session))
+    return PassThrough(user, valid=_valid(rp, site, session), lives=_lives(rp, session) if rp.revocable else None)
 
 
 def _valid(rp: RelyingParty, site: Site, session: Session) -> tuple[float, float]:
-    """For how long this answer holds for the same cookies: only where it hangs on nothing else, and until the session is due to be written."""
-    if rp.revocable or rp.sites.fixed is None:
+    """For how long this answer holds for the same cookies: only at one address, and until the session is due to be written."""
+    if rp.sites.fixed is None:
         return NEVER
     earliest, latest = site.lifetimes.window(session)
     return earliest, min(latest, site.lifetimes.touch_at(session))
+
+
+def _lives(rp: RelyingParty, session: Session) -> Callable[[float], bool]:
+    """Whether it is known at once that *session* was not ended."""
+    if session.record is not None:
+        return partial(rp.still, *session.record)
+    return rp.revocations.unended(session)
 
 
 def _touched(request: Request, site: Site, session: Session, user: User, read: SessionRead) -> Flow[Decision]:

@@ -1,8 +1,8 @@
 """The short way for a browser that was let in a moment ago: the same cookies, the same answer, without asking the gate again.
 
-Only what the gate itself answered gets in, and only where its answer hangs on nothing but the cookies, the time and the rules: a session in the
-cookie, one fixed address, no list of ended sessions. The time and the rules are asked every time (catalogue AZ-04, CK-07); a path that could be
-one of our own endpoints takes the long way.
+Only what the gate itself answered gets in, and only where its answer hangs on nothing but the cookies, the time, the rules and whether the session
+was ended: one fixed address. All of them are asked every time (catalogue AZ-04, CK-07, LT-17); whatever cannot be known at once, and a path that
+could be one of our own endpoints, takes the long way.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class Lane:
             self.remember(cookie, decision)
         earliest, latest = decision.valid
         if earliest <= now < latest and self._prefix not in path and self._check(decision.user) is None:
-            return decision
+            lives = decision.lives
+            return decision if lives is None or lives(now) else None
         return None
 
     def remember(self, cookie: bytes | str, decision: PassThrough) -> None:

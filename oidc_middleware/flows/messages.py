@@ -56,6 +56,7 @@ class PassThrough(NamedTuple):
     private: bool = True  # the answer depends on who asks: keep it out of shared caches
     watch: Watch | None = None  # the session behind a WebSocket, to be looked at while it is open
     valid: tuple[float, float] = NEVER  # from when until when the same cookies get the same answer, if the rules agree
+    lives: Callable[[float], bool] | None = None  # and if this is so: whether it is known, now, that the session was not ended from elsewhere
 
     def __repr__(self) -> str:
         return f"<PassThrough {self.user!r} with {len(self.set_cookies)} cookies>"

@@ -19,13 +19,21 @@ from oidc_middleware.policy.public import PublicPaths
 class RelyingParty:
     """The settings, and what is worked out from them once.
 
-    *drive* is how the shell runs a flow that the application starts: it returns the result, or something to await.
+    *drive* is how the shell runs a flow that the application starts: it returns the result, or something to await. *still* is that of a store
+    which can tell at once that a session was not changed (:class:`~oidc_middleware.stores.base.Instant`).
     """
 
-    def __init__(self, settings: Settings, user_type: type[User] = User, drive: Callable[[Flow[str]], Any] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        user_type: type[User] = User,
+        drive: Callable[[Flow[str]], Any] | None = None,
+        still: Callable[[str, int, float], bool] | None = None,
+    ) -> None:
         self.settings = settings
         self.user_type = user_type
         self.drive = drive
+        self.still = still or _must_be_asked
         self.anonymous = user_type("", "")
         self.sites = Sites(settings)
         self.public = PublicPaths(settings.public)
@@ -35,3 +43,7 @@ class RelyingParty:
         self.sockets = OpenSockets()
         #: Whether a session can be ended from elsewhere: it is on the server, or the list of ended ones is.
         self.revocable = settings.store is not None or settings.revocation is not None
+
+
+def _must_be_asked(_key: str, _version: int, _now: float) -> bool:
+    return False

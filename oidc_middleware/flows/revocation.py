@@ -6,6 +6,7 @@ that long elsewhere, and not at all in the worker that was told.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from oidc_middleware.flows.effects import Flow, StoreMarks
@@ -37,7 +38,20 @@ class Revocations:
 
     def known(self, session: Session, now: float) -> bool | None:
         """Whether *session* was ended; ``None`` when it is time to ask."""
-        indexes = _indexes(session)
+        return self._known(_indexes(session), session, now)
+
+    def unended(self, session: Session) -> Callable[[float], bool]:
+        """A function of the time: whether this process knows that *session* was not ended, and need not ask."""
+        indexes: tuple[str, ...] = ()
+
+        def lives(now: float) -> bool:
+            nonlocal indexes
+            indexes = indexes or _indexes(session)  # hashes: once for all requests, and not for the one that is never repeated
+            return self._known(indexes, session, now) is False
+
+        return lives
+
+    def _known(self, indexes: tuple[str, ...], session: Session, now: float) -> bool | None:
         if any(self._ended.get(index, -1.0) >= session.issued for index in indexes):
             return True
         asked, mark = self._heard.get(indexes, (float("-inf"), None))

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 ID_BYTES: Final = 32
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _PURPOSE: Final = "stored-session"
+#: Sessions of a generation that stay opened; two are kept.
+_REMEMBERED: Final = 1_024
 #: A session that is touched in that very moment is written a second time; more than that is no coincidence.
 _ATTEMPTS: Final = 3
 
@@ -76,6 +78,9 @@ class StoredSessions:
         self._secure = names.secure
         self._keyring = keyring
         self._lifetimes = lifetimes
+        #: What was opened, under its key; two generations, so that the busy ones stay. Threads share them without a lock: each step is whole.
+        self._young: dict[str, tuple[bytes, Session]] = {}
+        self._old: dict[str, tuple[bytes, Session]] = {}
         self.tokens = StoredTokens(keyring) if keep_tokens else None
 
     def read(self, request: Request) -> Flow[SessionRead]:
@@ -182,6 +187,16 @@ class StoredSessions:
         return self._keyring.seal(_PURPOSE, key.encode("ascii") + b"\n" + encode(session), entropy).encode("ascii")
 
     def _opened(self, key: str, data: bytes) -> Session | None:
+        """The session in *data*, opened once for as long as it stays the same."""
+        known = self._young.get(key) or self._old.get(key)
+        session = known[1] if known is not None and known[0] == data else self._unsealed(key, data)
+        if session is not None:
+            if len(self._young) >= _REMEMBERED and key not in self._young:
+                self._old, self._young = self._young, {}
+            self._young[key] = (data, session)
+        return session
+
+    def _unsealed(self, key: str, data: bytes) -> Session | None:
         """The session, if it is one of ours and belongs under this key: a store that mixes up answers lets nobody be somebody else (F-ST-11)."""
         try:
             owner, _, encoded = self._keyring.open(_PURPOSE, data.decode("latin-1")).partition(b"\n")

@@ -15,6 +15,7 @@ What all stores promise:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from oidc_middleware.errors import Unavailable
@@ -147,6 +148,19 @@ class AsyncStore(Protocol):
     async def close(self) -> None:
         """As :meth:`SyncStore.close`."""
         ...
+
+
+class Instant:
+    """A store that can often tell at once, without waiting for anybody, that nothing has changed. Ours can; other people's need not."""
+
+    def still(self, key: str, version: int, now: float) -> bool:
+        """Whether :meth:`SyncStore.get` would return the record of *key* in this *version*. ``False``: ask it. Never raises."""
+        raise NotImplementedError
+
+
+def instant(store: object) -> Callable[[str, int, float], bool] | None:
+    """The ``still`` of *store*, if it is an :class:`Instant`."""
+    return store.still if isinstance(store, Instant) else None
 
 
 #: The names of the methods above.

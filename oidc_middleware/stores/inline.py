@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 import anyio.to_thread
 
-from oidc_middleware.stores.base import Record, SyncStore
+from oidc_middleware.stores.base import Instant, Record, SyncStore
 
 Result = TypeVar("Result")
 
 
-class Inline:
+class Inline(Instant):
     """Calls a store that never waits right in the event loop: it answers faster than a thread could be woken.
 
     *patient* is the same store for what would have to wait, called in a worker thread. A call of the first that raises *busy* is made there.
@@ -28,6 +28,10 @@ class Inline:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)  # what one store has beyond the interface: instance, evicted
+
+    def still(self, key: str, version: int, now: float) -> bool:
+        """See :class:`~oidc_middleware.stores.base.Instant`."""
+        return isinstance(self._store, Instant) and self._store.still(key, version, now)
 
     async def _call(self, call: Callable[[SyncStore], Result]) -> Result:
         try:
@@ -85,6 +89,9 @@ class Inline:
 
 class Threaded(Inline):
     """Calls a user's own synchronous store in worker threads: nobody knows how long it takes."""
+
+    def still(self, key: str, version: int, now: float) -> bool:  # noqa: ARG002  # it would have to wait
+        return False
 
     async def _call(self, call: Callable[[SyncStore], Result]) -> Result:
         return await anyio.to_thread.run_sync(call, self._store)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from oidc_middleware.clock import SystemClock
 from oidc_middleware.errors import Unavailable
-from oidc_middleware.stores.base import BATCH, Record, full
+from oidc_middleware.stores.base import BATCH, Instant, Record, full
 from oidc_middleware.stores.shelf import Shelf
 
 MAX_SESSIONS: Final = 100_000
@@ -22,7 +22,7 @@ class _Session(NamedTuple):
     issued_at: float
 
 
-class MemoryStore:
+class MemoryStore(Instant):
     """At most *max_sessions* sessions; beyond that, the one that was idle the longest goes, and ``evicted`` counts it (catalogue F-ST-14).
 
     Tombstones go likewise. Marks, claims and leases do not: forgetting one would undo a logout or let a message be replayed, so when there are
@@ -58,6 +58,12 @@ class MemoryStore:
         with self._lock:
             session = self._sessions.get(key, now)
         return Record(session.data, session.version) if session else None
+
+    def still(self, key: str, version: int, now: float) -> bool:
+        """See :class:`~oidc_middleware.stores.base.Instant`."""
+        with self._lock:
+            session = self._sessions.get(key, now)
+        return session is not None and session.version == version
 
     def create(self, key: str, data: bytes, *, ttl: float, indexes: tuple[str, ...], issued_at: float, now: float) -> bool:
         with self._lock:

@@ -148,7 +148,7 @@ class RedisStore(SyncMethods):
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._plans = Plans(place.prefix, together=place.form != "cluster")
+        self._plans = Plans(place.prefix, together=place.form != "cluster", local_seconds=place.local_seconds)
         self._lock = threading.Lock()
         self._mine: tuple[int, Any, threading.BoundedSemaphore] | None = None
 
@@ -215,7 +215,7 @@ class AsyncRedisStore(AsyncMethods):
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._plans = Plans(place.prefix, together=place.form != "cluster")
+        self._plans = Plans(place.prefix, together=place.form != "cluster", local_seconds=place.local_seconds)
         self._mine: dict[tuple[int, asyncio.AbstractEventLoop], tuple[Any, asyncio.Semaphore, AsyncGenerator[None]]] = {}
 
     def __repr__(self) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from oidc_middleware.errors import Unavailable
-from oidc_middleware.stores.base import Record
+from oidc_middleware.stores.base import Instant, Record
 from oidc_middleware.stores.redis_plans import Command, Plan, Plans
 
 Result = TypeVar("Result")
 
 
-class SyncMethods:
+class SyncMethods(Instant):
     """For the blocking client. ``_send`` sends commands and returns their answers, or raises ``Unavailable``."""
 
     _plans: Plans
@@ -32,6 +32,10 @@ class SyncMethods:
         except StopIteration as end:
             result: Result = end.value
             return result
+
+    def still(self, key: str, version: int, now: float) -> bool:
+        """See :class:`~oidc_middleware.stores.base.Instant`."""
+        return self._plans.still(key, version, now)
 
     def get(self, key: str, now: float) -> Record | None:
         """See :class:`~oidc_middleware.stores.base.SyncStore`, here and below."""
@@ -71,7 +75,7 @@ class SyncMethods:
         return self._run(self._plans.check())
 
 
-class AsyncMethods:
+class AsyncMethods(Instant):
     """For the asyncio client."""
 
     _plans: Plans
@@ -92,6 +96,10 @@ class AsyncMethods:
         except StopIteration as end:
             result: Result = end.value
             return result
+
+    def still(self, key: str, version: int, now: float) -> bool:
+        """See :class:`~oidc_middleware.stores.base.Instant`."""
+        return self._plans.still(key, version, now)
 
     async def get(self, key: str, now: float) -> Record | None:
         """See :class:`~oidc_middleware.stores.base.AsyncStore`, here and below."""

@@ -19,6 +19,7 @@ from oidc_middleware.clock import SystemClock
 from oidc_middleware.errors import Unavailable
 from oidc_middleware.stores import redis_scripts as scripts
 from oidc_middleware.stores.base import BATCH, Record, unavailable
+from oidc_middleware.stores.believed import Believed
 
 Result = TypeVar("Result")
 Command = tuple[str | bytes, ...]
@@ -44,16 +45,35 @@ class Refused(Unavailable):
 class Plans:
     """The plans of one store. *together*: whether one command may name keys of several kinds, as on a single server."""
 
-    def __init__(self, prefix: str, *, together: bool) -> None:
+    def __init__(self, prefix: str, *, together: bool, local_seconds: float = 0) -> None:
         self._prefix = prefix
+        self._believed = Believed(local_seconds) if local_seconds else None
         self._together = together
         self._process = SystemClock.random(9).hex()
         self._count = itertools.count()
 
     def get(self, key: str, now: float) -> Plan[Record | None]:
         """See :class:`~oidc_middleware.stores.base.SyncStore`, here and below."""
+        begun = self._believed.begin() if self._believed else 0
         (value,) = yield [("GET", self._name("s", key))]
-        return _record(value, key, now)
+        record = _record(value, key, now)
+        if self._believed and record:
+            _, _, expires, length = _HEAD.unpack_from(value)
+            indexes = value[_HEAD.size : _HEAD.size + length].decode("ascii", "replace").split("\n")[2:]
+            self._believed.keep(begun, key, record.version, expires=expires, indexes=tuple(indexes), asked=now)
+        return record
+
+    def still(self, key: str, version: int, now: float) -> bool:
+        """See :class:`~oidc_middleware.stores.base.Instant`: only with ``local_seconds`` is there anything to tell."""
+        return self._believed is not None and self._believed.still(key, version, now)
+
+    def _doubt(self, name: str, plan: Plan[Result]) -> Plan[Result]:
+        """*plan*, which writes to *name*: what this process heard before it was done counts no more."""
+        try:
+            return (yield from plan)
+        finally:
+            if self._believed:
+                self._believed.doubt(name)
 
     def create(self, key: str, data: bytes, *, ttl: float, indexes: tuple[str, ...], issued_at: float, now: float) -> Plan[bool]:
         name, about = self._name("s", key), "\n".join((key, repr(float(issued_at)), *indexes)).encode()
@@ -75,6 +95,9 @@ class Plans:
         return True
 
     def replace(self, key: str, data: bytes, version: int, *, ttl: float, now: float) -> Plan[bool]:
+        return self._doubt(key, self._replace(key, data, version, ttl, now))
+
+    def _replace(self, key: str, data: bytes, version: int, ttl: float, now: float) -> Plan[bool]:
         if version < 1:
             return False
         versions, expires = (_VERSION.pack(version), _VERSION.pack(version + 1)), _TIME.pack(now + ttl)
@@ -88,10 +111,16 @@ class Plans:
         return True
 
     def delete(self, key: str, *, keep: float, now: float) -> Plan[bool]:
+        return self._doubt(key, self._delete(key, keep, now))
+
+    def _delete(self, key: str, keep: float, now: float) -> Plan[bool]:
         (there,) = yield from self._bury([key], keep, now, always=True)
         return bool(there)
 
     def delete_index(self, index: str, *, issued_until: float, keep: float, now: float) -> Plan[int]:
+        return self._doubt(index, self._delete_index(index, issued_until, keep, now))
+
+    def _delete_index(self, index: str, issued_until: float, keep: float, now: float) -> Plan[int]:
         full, total, name = False, 0, self._name("i", index)
         try:
             yield from self.mark(index, issued_until=issued_until, keep=keep, now=now)

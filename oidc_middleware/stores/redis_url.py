@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote
 
-OPTIONS: Final = frozenset({"prefix", "max_connections", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "sentinel_username", "sentinel_password"})
-NUMBERS: Final = frozenset({"max_connections"})
+OPTIONS: Final = frozenset({"prefix", "max_connections", "local_seconds", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "sentinel_username",
+                            "sentinel_password"})  # fmt: skip
+NUMBERS: Final = frozenset({"max_connections", "local_seconds"})
 SCHEMES: Final = tuple(scheme + form for form in ("", "+sentinel", "+cluster") for scheme in ("redis", "rediss"))
 
 #: Connections of one process at most; whoever comes then waits for one.
 _MAX_CONNECTIONS: Final = 50
+#: The longest that somebody who was signed out elsewhere may still be let in here.
+_MAX_LOCAL_SECONDS: Final = 60
 _SENTINEL_PORT: Final = 26379
 _REDIS_PORT: Final = 6379
 
@@ -33,6 +36,7 @@ class Place:
     sentinel_password: str | None = field(repr=False)
     prefix: str = "oidc:"
     max_connections: int = _MAX_CONNECTIONS
+    local_seconds: int = 0
 
 
 def place_of(scheme: str, url: str, options: Mapping[str, str]) -> Place:
@@ -54,6 +58,7 @@ def place_of(scheme: str, url: str, options: Mapping[str, str]) -> Place:
         sentinel_password=options.get("sentinel_password") or None,
         prefix=options.get("prefix", "oidc:"),
         max_connections=int(options.get("max_connections", _MAX_CONNECTIONS)),
+        local_seconds=int(options.get("local_seconds", 0)),
     )
 
 
@@ -63,11 +68,13 @@ def problems(scheme: str, url: str, options: Mapping[str, str]) -> list[str]:
     if importlib.util.find_spec("redis") is None:
         found.append("needs the Redis library: pip install 'oidc-middleware[redis]'")
     try:
-        place = place_of(scheme, url, {**options, "max_connections": str(_MAX_CONNECTIONS)})
+        place = place_of(scheme, url, {**options, **dict.fromkeys(NUMBERS, "1")})
     except ValueError as error:
         return [*found, str(error)]
     if not place.form and len(place.hosts) > 1:
         found.append("names several hosts; say redis+sentinel:// or redis+cluster:// to use them")
+    if options.get("local_seconds", "").isdecimal() and int(options["local_seconds"][:12]) > _MAX_LOCAL_SECONDS:
+        found.append(f"has the option local_seconds with more than {_MAX_LOCAL_SECONDS}: whoever is signed out elsewhere stays in here for so long")
     if not place.prefix.isascii() or not place.prefix.isprintable():
         found.append("has a prefix with other than printable ASCII characters")
     return found

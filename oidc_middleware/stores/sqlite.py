@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from oidc_middleware.errors import Unavailable
 from oidc_middleware.stores import sqlite_schema as sql
-from oidc_middleware.stores.base import BATCH, Record, full, unavailable
+from oidc_middleware.stores.base import BATCH, Instant, Record, full, unavailable
 
 Result = TypeVar("Result")
 
@@ -49,7 +49,7 @@ class _Open:
     __del__ = close
 
 
-class SqliteStore:
+class SqliteStore(Instant):
     """The store in the file *path*, made at first use and readable by its owner alone.
 
     *patience*: seconds a write waits for other writers. *max_megabytes*: the most that the file may grow to.
@@ -71,6 +71,13 @@ class SqliteStore:
         """See :class:`~oidc_middleware.stores.base.SyncStore`, here and below."""
         row = self._do(lambda db: db.execute(sql.GET, (key, now)).fetchone())
         return Record(row[0], row[1]) if row and type(row[0]) is bytes and type(row[1]) is int else None
+
+    def still(self, key: str, version: int, now: float) -> bool:
+        """See :class:`~oidc_middleware.stores.base.Instant`."""
+        try:
+            return self._do(lambda db: db.execute(sql.STILL, (key, version, now)).fetchone()) is not None
+        except Unavailable:
+            return False
 
     def create(self, key: str, data: bytes, *, ttl: float, indexes: tuple[str, ...], issued_at: float, now: float) -> bool:
         def work(db: sqlite3.Connection) -> bool:
