@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,12 +37,12 @@ _SERVERS = {
 class Server:
     """A server process and its workers, ended by its handle."""
 
-    def __init__(self, kind: str, app: str) -> None:
+    def __init__(self, kind: str, app: str, module: str = "subjects") -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
-        command = [sys.executable, *(part.format(app=f"subjects:{app}", here=_HERE, port=port) for part in _SERVERS[kind])]
+        command = [sys.executable, *(part.format(app=f"{module}:{app}", here=_HERE, port=port) for part in _SERVERS[kind])]
         environ = {**os.environ, "PYTHONPATH": f"{_HERE.parent}{os.pathsep}{_HERE}"}
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the server
         self._child = subprocess.Popen(
@@ -125,9 +125,15 @@ def servers(kind: str, series: Sequence[Subject]) -> Iterator[dict[str, Server]]
 
 def measure(kind: str, series: Sequence[Subject], seconds: float, number: int) -> list[Figure]:
     """Ratios to the first of *series*, and CPU per request on top of its."""
+    with servers(kind, series) as running:
+        return compared(running, series, seconds, number)
+
+
+def compared(running: Mapping[str, Server], series: Sequence[Subject], seconds: float, number: int) -> list[Figure]:
+    """The same, of servers that run."""
     rates: dict[str, list[float]] = {subject.name: [] for subject in series}
     costs: dict[str, list[float]] = {subject.name: [] for subject in series}
-    with servers(kind, series) as running, tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         for turn in range(number + 1):  # the first is for warming up
             for subject in series:
                 server = running[subject.app]

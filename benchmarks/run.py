@@ -1,4 +1,4 @@
-"""What a request costs with oidc_middleware in front: ``make bench`` (about six minutes), ``make bench-quick`` (about one).
+"""What a request costs with oidc_middleware in front: ``make bench`` (about ten minutes), ``make bench-quick`` (about two).
 
 Ratios and differences within one run mean something; absolute figures of a shared machine do not.
 """
@@ -14,20 +14,21 @@ from pathlib import Path
 import in_process
 import instructions
 import over_http
+import over_stores
 from figures import Report
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    parser.add_argument("--only", choices=("process", "instructions", "http"), help="one part of it")
+    parser.add_argument("--only", choices=("process", "instructions", "http", "stores"), help="one part of it")
     parser.add_argument("--check", action="store_true", help="exit code 1 if a target was missed")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     options = parser.parse_args()
     number, calls, seconds = (3, 6_000, 1.0) if options.quick else (9, 30_000, 2.0)
     report = Report()
     print(f"{number} rounds; the load comes from {'wrk' if shutil.which('wrk') else 'Python threads (install wrk for a lighter one)'}")
-    parts = (options.only,) if options.only else ("process", "http") if options.quick else ("process", "instructions", "http")
+    parts = (options.only,) if options.only else ("process", "http", "stores") if options.quick else ("process", "instructions", "http", "stores")
     if "process" in parts:
         report.section("ASGI, in process", in_process.asgi(calls, number))
         report.section("WSGI, in process", in_process.wsgi(calls, number))
@@ -36,6 +37,9 @@ def main() -> int:
     if "http" in parts:
         report.section("ASGI, Starlette behind uvicorn (uvloop, httptools)", over_http.measure("asgi", over_http.ASGI, seconds, number))
         report.section("WSGI, Flask behind gunicorn (gthread)", over_http.measure("wsgi", over_http.WSGI, seconds, number))
+    if "stores" in parts:
+        report.section("ASGI, where sessions live", over_stores.measure("asgi", seconds, number))
+        report.section("WSGI, where sessions live", over_stores.measure("wsgi", seconds, number))
     if options.json:
         options.json.write_text(json.dumps(report.as_json(), indent=1))
     if report.missed:

@@ -78,12 +78,12 @@ def tiny_wsgi(_environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     return [b"ok"]
 
 
-def ours_asgi(app: AsgiApp) -> AsgiMiddleware:
-    return AsgiMiddleware(app, **_options(httpx.AsyncClient))
+def ours_asgi(app: AsgiApp, **options: Any) -> AsgiMiddleware:
+    return AsgiMiddleware(app, **_options(httpx.AsyncClient), **options)
 
 
-def ours_wsgi(app: Any) -> WsgiMiddleware:
-    return WsgiMiddleware(app, **_options(httpx.Client))
+def ours_wsgi(app: Any, **options: Any) -> WsgiMiddleware:
+    return WsgiMiddleware(app, **_options(httpx.Client), **options)
 
 
 # -- what servers run: a route in Starlette, a view in Flask -----------------------------------------------------------------------------
