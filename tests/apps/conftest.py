@@ -1,7 +1,8 @@
 """Every test of this folder runs against four frameworks, or against those that speak its interface, and with sessions in every kind of place.
 
-With sessions in cookies, which need no I/O, all four run; in stores, one framework of each interface for each kind, for the code behind is the same.
-A test of what is in the cookies says so: ``@pytest.mark.session_cookies``.
+With sessions in cookies, which need no I/O, all four run, in process and each behind a real server; in stores, one framework of each interface for
+each kind, for the code behind is the same. A test of what is in the cookies says so: ``@pytest.mark.session_cookies``. One that calls the
+application itself, below the level of HTTP, has no use for a server: ``@pytest.mark.in_process``.
 """
 
 import logging
@@ -11,6 +12,7 @@ import pytest
 from oidc_middleware.stores import open_async, open_sync
 from oidc_middleware.testing import run_async
 from tests.apps.kit import ASGI, FRAMEWORKS, Place
+from tests.apps.sockets import SERVED, Sockets
 
 IN_STORES = (
     *("starlette-memory", "flask-memory", "fastapi-sqlite", "dash-sqlite", "starlette-redis", "dash-redis"),
@@ -21,14 +23,18 @@ FIXTURES = {"framework": tuple(FRAMEWORKS), "asgi_place": ASGI, "wsgi_place": tu
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "session_cookies: what the session's cookies hold; runs with sessions in cookies only")
+    config.addinivalue_line("markers", "in_process: calls the application below the level of HTTP; runs without real servers")
 
 
 def pytest_generate_tests(metafunc):
-    only_cookies = metafunc.definition.get_closest_marker("session_cookies") is not None
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    more = (*(() if "session_cookies" in marks else IN_STORES), *(() if "in_process" in marks else SERVED))
     for name, frameworks in FIXTURES.items():
         if name in metafunc.fixturenames:
-            stored = () if only_cookies else (way for way in IN_STORES if way.partition("-")[0] in frameworks)
-            metafunc.parametrize(name, [*frameworks, *stored], indirect=True)
+            ways = (way for way in more if way.replace("@", "-").partition("-")[0] in frameworks)
+            metafunc.parametrize(name, [*frameworks, *ways], indirect=True)
+    if "served_place" in metafunc.fixturenames:
+        metafunc.parametrize("served_place", SERVED, indirect=True)
 
 
 @pytest.fixture(autouse=True)
@@ -67,11 +73,31 @@ def kept_in(request, tmp_path):
 
 
 @pytest.fixture
-def in_mode(monkeypatch, kept_in):
-    """``in_mode("flask-sqlite")`` lets every :class:`Place` of the test keep its sessions so. Result: the framework."""
+def served_by(monkeypatch):
+    """``served_by("uvicorn")``: from now on the browsers of the test speak to real servers of that kind."""
+    kinds = []
+
+    def choose(kind):
+        kinds.append(Sockets(kind))
+        monkeypatch.setattr("oidc_middleware.testing.browser.server_for", kinds[-1].server_for)
+
+    yield choose
+    for kind in kinds:
+        kind.close()
+
+
+@pytest.fixture
+def in_mode(monkeypatch, kept_in, served_by):
+    """``in_mode("flask-sqlite")``: every :class:`Place` of the test keeps its sessions so; ``in_mode("flask@gunicorn")``: it runs behind that server.
+
+    Result: the framework.
+    """
 
     def choose(way):
+        way, _, server = way.partition("@")
         framework, _, kind = way.partition("-")
+        if server:
+            served_by(server)
         monkeypatch.setattr(Place, "sessions", staticmethod(lambda asgi: kept_in(kind, asgi)))
         return framework
 
@@ -95,4 +121,9 @@ def asgi_place(request, in_mode):
 
 @pytest.fixture
 def wsgi_place(request, in_mode):
+    return Place(in_mode(request.param))
+
+
+@pytest.fixture
+def served_place(request, in_mode):
     return Place(in_mode(request.param))

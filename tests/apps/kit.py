@@ -5,6 +5,7 @@ What the application answers at ``/who`` is what it sees through its framework's
 
 import io
 import re
+import time
 from html import unescape
 from pathlib import Path
 
@@ -230,6 +231,14 @@ class Place:
         browser = self.browser()
         assert browser.login("/who").status == 200
         return browser
+
+
+def wait_until(condition, seconds=30):
+    """Until *condition* holds; it may take as long as a busy machine takes."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.001)
 
 
 def forms_on(page):

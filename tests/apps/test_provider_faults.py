@@ -11,10 +11,13 @@ from tests.conformance.party import DEEP_LINK, Party, assert_strict, codes_on
 HTML = {"body": b"<html>Please sign in to the proxy</html>", "headers": {"content-type": "text/html"}}
 
 
-@pytest.fixture(params=["asgi", "wsgi"])
-def party(request, caplog):
+@pytest.fixture(params=["asgi", "wsgi", "asgi@uvicorn", "wsgi@gunicorn"])
+def party(request, caplog, served_by):
     caplog.set_level(logging.DEBUG)
-    return Party(request.param, caplog)
+    interface, _, server = request.param.partition("@")
+    if server:
+        served_by(server)
+    return Party(interface, caplog)
 
 
 TOKEN_FAULTS = [

@@ -3,7 +3,7 @@
 import pytest
 
 from oidc_middleware.testing import Sent, WsgiServer, run_async
-from tests.apps.kit import BASE_URL, CHUNKS, FILE, Boom, Place
+from tests.apps.kit import BASE_URL, CHUNKS, FILE, Boom, Place, wait_until
 
 
 @pytest.mark.row("AS-01", "AS-02")
@@ -16,6 +16,7 @@ def test_streams_arrive_piece_by_piece(place):
 
 
 @pytest.mark.row("AS-01", "AS-06")
+@pytest.mark.in_process
 def test_nothing_is_collected_before_it_is_sent(asgi_place):
     browser = asgi_place.signed_in()
     request = browser.fetch("/who").sent
@@ -40,6 +41,7 @@ def test_nothing_is_collected_before_it_is_sent(asgi_place):
 
 
 @pytest.mark.row("AS-02")
+@pytest.mark.in_process
 def test_wsgi_generators_are_closed_when_the_client_goes(wsgi_place):
     browser = wsgi_place.signed_in()
     request = browser.fetch("/who").sent
@@ -54,6 +56,7 @@ def test_wsgi_generators_are_closed_when_the_client_goes(wsgi_place):
 def test_background_work_is_done(place):
     browser = place.signed_in()
     assert browser.fetch("/background").text == "done"
+    wait_until(lambda: place.diary.events)  # behind a server, the answer is there first
     assert place.diary.events == ["background"]
 
 
@@ -105,12 +108,24 @@ def test_protected_answers_stay_out_of_shared_caches(place):
     assert place.signed_in().fetch("/who").all("cache-control") == ["private, no-store"]
 
 
+@pytest.mark.in_process
 @pytest.mark.row("AS-01", "ER-03")
 def test_exceptions_of_the_app_are_the_apps(place):
     browser = place.signed_in()
     with pytest.raises(Boom):
         browser.navigate("/boom")
     assert place.diary.calls[-1] == ("/boom", "user-subject-1234531")
+    assert browser.fetch("/who").status == 200
+
+
+@pytest.mark.row("AS-01", "ER-03")
+def test_an_exception_of_the_app_is_the_servers_500(served_place):
+    browser = served_place.signed_in()
+    page = browser.navigate("/boom")
+    assert page.status == 500
+    assert page.all("set-cookie") == []
+    assert "user-subject" not in page.text
+    assert served_place.diary.calls[-1] == ("/boom", "user-subject-1234531")
     assert browser.fetch("/who").status == 200
 
 

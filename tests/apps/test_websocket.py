@@ -74,6 +74,7 @@ def test_our_own_endpoints_are_no_websockets(asgi_place):
     assert browser.fetch("/who").status == 200
 
 
+@pytest.mark.in_process
 @pytest.mark.row("WS-08")
 def test_servers_without_denial_responses_get_a_close(asgi_place):
     browser = asgi_place.browser()
