@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 from oidc_middleware.errors import ConfigError
 from oidc_middleware.provider.app import Provider
@@ -13,11 +14,12 @@ from oidc_middleware.provider.server import address, listen, serve
 
 #: Not a secret: this provider signs anybody in. Long enough for a middleware to derive its own keys from.
 DEVELOPMENT_SECRET = "development-only-secret-0123456789abcdef"  # noqa: S105 - see above
+_MODULE: Final = "python -m oidc_middleware.provider"
 
 
-def arguments() -> argparse.ArgumentParser:
+def arguments(prog: str = _MODULE) -> argparse.ArgumentParser:
     about = "An OpenID Provider for development: anybody can sign in as anybody."
-    parser = argparse.ArgumentParser(prog="python -m oidc_middleware.provider", description=about)
+    parser = argparse.ArgumentParser(prog=prog, description=about)
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address (%(default)s)")
     parser.add_argument("--port", type=int, default=9400, help="0 for any free one (%(default)s)")
     parser.add_argument("--client-id", default="app", help="(%(default)s)")
@@ -31,9 +33,9 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, prog: str = _MODULE) -> int:
     """Start, say where, and serve. Returns the exit code."""
-    options = arguments().parse_args(argv)
+    options = arguments(prog).parse_args(argv)
     try:
         with listen(options.host, options.port) as listening:
             provider = Provider(address(listening), [_client(options)], consent=options.consent, id_token_claims=options.id_token_claims)

@@ -1,6 +1,6 @@
 """Where sessions are kept on the server: memory, SQLite, Redis behind one small interface."""
 
 from oidc_middleware.stores.base import AsyncStore, Instant, Record, SyncStore, instant
-from oidc_middleware.stores.targets import is_shared, open_async, open_sync, store_problems
+from oidc_middleware.stores.targets import file_of, is_shared, open_async, open_sync, store_problems
 
-__all__ = ["AsyncStore", "Instant", "Record", "SyncStore", "instant", "is_shared", "open_async", "open_sync", "store_problems"]
+__all__ = ["AsyncStore", "Instant", "Record", "SyncStore", "file_of", "instant", "is_shared", "open_async", "open_sync", "store_problems"]

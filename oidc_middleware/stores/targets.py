@@ -76,6 +76,14 @@ def is_shared(target: str | object) -> bool:
     return bool(getattr(target, "shared", True))
 
 
+def file_of(target: str | object) -> str | None:
+    """The file of a store that is one, as its URL names it; ``None`` for stores elsewhere."""
+    if not isinstance(target, str):
+        return None
+    parsed = _parsed(target)
+    return _path(parsed) if parsed.scheme == "sqlite" else None
+
+
 def _refuse(problems: list[str]) -> None:
     if problems:
         raise ConfigError([f"store {problem}" for problem in problems])

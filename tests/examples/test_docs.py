@@ -53,7 +53,7 @@ def test_the_commands_of_a_page_exist(page: Path) -> None:
     assert set(re.findall(r"\bmake ([a-z-]+)", commands)) <= targets
     for script in re.findall(r"python ((?:examples|tools)/\S+\.py)", text):
         assert (ROOT / script).is_file(), script
-    for module in re.findall(r"python -m (oidc_middleware\S*)", text):
+    for module in re.findall(r"python -m (oidc_middleware(?:\.\w+)*)", text):
         assert (ROOT / module.replace(".", "/") / "__main__.py").is_file(), module
     for variable in re.findall(r"\b(OIDC_[A-Z_]+)=", text):
         assert variable.removeprefix("OIDC_").removesuffix("_FILE").lower() in option_names(), variable
