@@ -83,13 +83,18 @@ class Node:
     def __init__(self, program: Program, port: int) -> None:
         self.program, self.issuer = program, f"http://localhost:{port}"
 
-    def sign_in(self, browser: Browser) -> None:
-        browser.submit(form_with(browser, "login"), login="ada", password="any")
+    def sign_in(self, browser: Browser, person: str = "ada") -> None:
+        browser.submit(form_with(browser, "login"), login=person, password="any")
         if "/interaction/" in browser.url:
             browser.submit(form_with(browser, "prompt"))
 
     def sign_out(self, browser: Browser) -> None:
         browser.submit(form_with(browser, "xsrf"), logout="yes")
+
+    def end_session(self, browser: Browser) -> None:
+        """Sign out here, without any app having asked for it."""
+        browser.visit(f"{self.issuer}/session/end")
+        self.sign_out(browser)
 
 
 class Canaille:
@@ -112,7 +117,8 @@ class Canaille:
             browser.submit(form_with(browser, "answer"), answer="logout")
 
 
-def _client(base_urls: Sequence[str], **more: Any) -> dict[str, Any]:
+def client(base_urls: Sequence[str], **more: Any) -> dict[str, Any]:
+    """A client as it is registered, in the words of dynamic registration."""
     return {
         "client_id": CLIENT_ID,
         "client_secret": CLIENT_SECRET,
@@ -127,9 +133,9 @@ def _client(base_urls: Sequence[str], **more: Any) -> dict[str, Any]:
 def auth_method_clients(base_urls: Sequence[str]) -> list[dict[str, Any]]:
     """A client for each way to authenticate at the token endpoint; its identifier is the method's name."""
     methods = ("client_secret_basic", "client_secret_post", "none")
-    clients = [_client(base_urls, client_id=method, token_endpoint_auth_method=method) for method in methods]
+    clients = [client(base_urls, client_id=method, token_endpoint_auth_method=method) for method in methods]
     clients[-1].pop("client_secret")
-    awkward = _client(base_urls, client_id=AWKWARD[0], client_secret=AWKWARD[1])
+    awkward = client(base_urls, client_id=AWKWARD[0], client_secret=AWKWARD[1])
     return [*clients, awkward]
 
 
@@ -146,14 +152,14 @@ def own(base_urls: Sequence[str]) -> Iterator[Own]:
 
 
 @contextlib.contextmanager
-def npm(base_urls: Sequence[str]) -> Iterator[Node]:
+def npm(base_urls: Sequence[str], clients: Sequence[dict[str, Any]] = ()) -> Iterator[Node]:
     node = require("node")
     folder = HERE / "node"
     if not (folder / "node_modules" / "oidc-provider").is_dir():
         pytest.skip("npm's oidc-provider is not installed: run `npm ci` in tests/interop/node")
     port = free_port()
-    clients = [_client(base_urls), *auth_method_clients(base_urls)]
-    with Program([node, "provider.mjs", str(port), json.dumps(clients)], cwd=folder) as program:
+    registered = [client(base_urls), *auth_method_clients(base_urls), *clients]
+    with Program([node, "provider.mjs", str(port), json.dumps(registered)], cwd=folder) as program:
         provider = Node(program, port)
         program.wait_for(f"{provider.issuer}/.well-known/openid-configuration")
         yield provider
@@ -165,7 +171,7 @@ def canaille(base_urls: Sequence[str]) -> Iterator[Canaille]:
     if not python.exists():
         pytest.skip("Canaille is not installed: python -m venv .venv-canaille && .venv-canaille/bin/pip install -r tests/interop/canaille.txt")
     port = free_port()
-    values = _client(
+    values = client(
         base_urls,
         client_name="Dashboard",
         client_uri="https://dashboard.example.com",

@@ -60,12 +60,11 @@ class Line:
             await self._writer.wait_closed()
 
 
-class Farm:
-    """The workers, and the provider in this process."""
+class Workers:
+    """Running workers of one application."""
 
-    def __init__(self, server: str, provider: ScriptedProvider, clock: SharedClock, programs: list[tuple[Program, int]], count: int) -> None:
-        self.server, self.provider, self.clock = server, provider, clock
-        self.programs, self.count = programs, count
+    def __init__(self, programs: list[tuple[Program, int]], count: int, clock: SharedClock) -> None:
+        self.programs, self.count, self.clock = programs, count, clock
 
     @property
     def ports(self) -> list[int]:
@@ -74,21 +73,6 @@ class Farm:
     @property
     def log(self) -> str:
         return "\n".join(program.log for program, _ in self.programs)
-
-    @property
-    def refreshes(self) -> int:
-        """How often the provider was asked for new tokens."""
-        return sum(request.endpoint == "token" and b"grant_type=refresh_token" in request.body for request in self.provider.requests)
-
-    def sign_in(self, port: int | None = None) -> str:
-        """The Cookie header of somebody who just signed in, at the worker on *port*."""
-        with httpx.Client(base_url=f"http://127.0.0.1:{port or self.ports[0]}", trust_env=False, timeout=20) as browser:
-            away = browser.get("/token", headers={"accept": "text/html", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"})
-            assert away.status_code == 302, (away.status_code, away.text, self.log)
-            answer = httpx.URL(self.provider.authorize(away.headers["location"]))
-            back = browser.get(answer.raw_path.decode(), headers={"accept": "text/html"})
-            assert back.status_code == 303, (back.status_code, back.text, self.log)
-            return "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.cookies.jar if cookie.value)
 
     @contextlib.asynccontextmanager
     async def lines(self, each: int = EACH) -> AsyncIterator[list[Line]]:
@@ -118,31 +102,60 @@ class Farm:
         raise AssertionError(f"the connections are not shared out: {counts}")
 
 
+class Farm(Workers):
+    """Workers, and their provider in this process."""
+
+    provider: ScriptedProvider
+
+    @property
+    def refreshes(self) -> int:
+        """How often the provider was asked for new tokens."""
+        return sum(request.endpoint == "token" and b"grant_type=refresh_token" in request.body for request in self.provider.requests)
+
+    def sign_in(self, port: int | None = None) -> str:
+        """The Cookie header of somebody who just signed in, at the worker on *port*."""
+        with httpx.Client(base_url=f"http://127.0.0.1:{port or self.ports[0]}", trust_env=False, timeout=20) as browser:
+            away = browser.get("/token", headers={"accept": "text/html", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"})
+            assert away.status_code == 302, (away.status_code, away.text, self.log)
+            answer = httpx.URL(self.provider.authorize(away.headers["location"]))
+            back = browser.get(answer.raw_path.decode(), headers={"accept": "text/html"})
+            assert back.status_code == 303, (back.status_code, back.text, self.log)
+            return "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.cookies.jar if cookie.value)
+
+
+def ports_for(server: str, count: int) -> list[int]:
+    """Free ports for *count* workers; the first is the one that the provider and the browsers know."""
+    return [free_port() for _ in range(1 if server == "gunicorn" else count)]
+
+
 @contextlib.contextmanager
-def farm(server: str, store: str, folder: Path, count: int = WORKERS, **settings: str) -> Iterator[Farm]:
-    """*count* workers that run, and are ended afterwards. *settings*: further ``OIDC_*`` variables, by their names in lower case."""
-    clock = SharedClock.create(folder / "clock", START)
-    ports = [free_port() for _ in range(1 if server == "gunicorn" else count)]
-    base_url = f"http://127.0.0.1:{ports[0]}"
-    provider = ScriptedProvider(clock=clock, redirect_uris=[f"{base_url}/oidc/callback"])  # type: ignore[arg-type]  # a clock that can advance
-    provider.refresh_tokens, provider.expires_in = True, LIFE
-    with on_a_socket(provider), contextlib.ExitStack() as stack:
-        given = {
-            **provider.options(),
-            "secret_key": SECRET_KEY,
-            "base_url": base_url,
-            "public": "/health",
-            "store": store,
-            "keep_tokens": "true",
-            "session_lifetime": str(100 * 86400),
-            "idle_timeout": str(100 * 86400),
-            **settings,
-        }
-        environ = {"TEST_CLOCK": str(folder / "clock"), **{f"OIDC_{name.upper()}": value for name, value in given.items()}}
+def running(server: str, ports: list[int], count: int, clock: SharedClock, settings: dict[str, str]) -> Iterator[list[tuple[Program, int]]]:
+    """*count* workers that answer, each with its port, and are ended afterwards. *settings*: ``OIDC_*`` variables by their names in lower case."""
+    environ = {f"OIDC_{name.upper()}": value for name, value in settings.items()}
+    environ |= {"TEST_CLOCK": str(clock.path), "TEST_CLOCK_RUNS": "yes" if clock.runs else ""}
+    with contextlib.ExitStack() as stack:
         programs = []
         for port in ports:
             filled = [part.format(port=port, count=count) for part in SERVERS[server]]
             programs.append((stack.enter_context(Program([sys.executable, "-m", *filled], environ)), port))
         for program, port in programs:
             program.wait_for(f"http://127.0.0.1:{port}/health")
-        yield Farm(server, provider, clock, programs, count)
+        yield programs
+
+
+@contextlib.contextmanager
+def farm(server: str, store: str, folder: Path, count: int = WORKERS) -> Iterator[Farm]:
+    """*count* workers that keep tokens in *store*; the time stands still unless the test moves it."""
+    clock = SharedClock.create(folder / "clock", START)
+    ports = ports_for(server, count)
+    base_url = f"http://127.0.0.1:{ports[0]}"
+    provider = ScriptedProvider(clock=clock, redirect_uris=[f"{base_url}/oidc/callback"])  # type: ignore[arg-type]  # a clock that can advance
+    provider.refresh_tokens, provider.expires_in = True, LIFE
+    with on_a_socket(provider):
+        forever = str(100 * 86400)
+        more = {"store": store, "keep_tokens": "true", "session_lifetime": forever, "idle_timeout": forever}
+        settings = {**provider.options(), "secret_key": SECRET_KEY, "base_url": base_url, "public": "/health", **more}
+        with running(server, ports, count, clock, settings) as programs:
+            workers = Farm(programs, count, clock)
+            workers.provider = provider
+            yield workers

@@ -1,6 +1,6 @@
 """What the workers of a farm run, as ASGI and as WSGI: an application that answers ``/token`` with its user's access token.
 
-Settings come from ``OIDC_*`` variables, the time from the file that ``TEST_CLOCK`` names.
+Settings come from ``OIDC_*`` variables, the time from the file that ``TEST_CLOCK`` names; it runs if ``TEST_CLOCK_RUNS`` says so.
 """
 
 from __future__ import annotations
@@ -55,6 +55,6 @@ def wsgi_app(environ, start_response):
     return [body]
 
 
-_CLOCK = SharedClock(Path(os.environ["TEST_CLOCK"]))
+_CLOCK = SharedClock(Path(os.environ["TEST_CLOCK"]), runs=bool(os.environ["TEST_CLOCK_RUNS"]))
 asgi = AsgiMiddleware(asgi_app, clock=_CLOCK)
 wsgi = WsgiMiddleware(wsgi_app, clock=_CLOCK)
