@@ -49,14 +49,16 @@ class AuditLog:
             return
         fields = (("reason", code), ("cid", correlation_id), ("detail", escaped(detail)), ("suppressed", str(suppressed) if suppressed else ""))
         text = " ".join([event, *(f"{name}={value}" for name, value in fields if value)])
-        _tell(level, text, {"event": event, "code": code, "correlation_id": correlation_id})
+        _tell(level, text, {"event": event, "code": code, "correlation_id": correlation_id}, suppressed)
 
     def fault(self, now: float, error: Exception) -> None:
         """An exception nobody foresaw. Its text is left out: libraries put tokens into theirs (catalogue LG-01). Type and place find the fault."""
         suppressed = self._admit(int(now)) if logger.isEnabledFor(logging.ERROR) else None
         if suppressed is not None:
             place = "".join(traceback.format_tb(error.__traceback__))
-            _tell(logging.ERROR, f"internal error: {type(error).__name__}{f' suppressed={suppressed}' if suppressed else ''}\n{place}", {})
+            _tell(
+                logging.ERROR, f"internal error: {type(error).__name__}{f' suppressed={suppressed}' if suppressed else ''}\n{place}", {}, suppressed
+            )
 
     def _admit(self, second: int) -> int | None:
         """How many lines were left out before this one; ``None`` when this one is left out, too."""
@@ -75,6 +77,7 @@ class _Line(NamedTuple):
     record: logging.LogRecord
     context: Context  # whose request it is, for handlers and filters that ask for it
     written: threading.Event
+    suppressed: int  # how many others it tells of
 
 
 class _Writer:
@@ -96,16 +99,16 @@ class _Writer:
             lost, self._lost = self._lost, 0
         return lost
 
-    def write(self, record: logging.LogRecord) -> None:
+    def write(self, record: logging.LogRecord, suppressed: int) -> None:
         """Never raises, and takes :data:`PATIENCE` seconds at most."""
+        line = _Line(record, copy_context(), threading.Event(), suppressed)
         if threading.current_thread() is self._start():  # a handler that uses us
-            self._handle(record)
+            self._handle(line)
             return
-        line = _Line(record, copy_context(), threading.Event())
         try:
             self._lines.put_nowait(line)
         except queue.Full:
-            self._lose()
+            self._lose(line)
             return
         if not self._hangs and not line.written.wait(PATIENCE):
             self._hangs = True
@@ -120,19 +123,19 @@ class _Writer:
     def _run(self) -> None:
         while True:
             line = self._lines.get()
-            line.context.run(self._handle, line.record)
+            line.context.run(self._handle, line)
             line.written.set()
             self._hangs = False
 
-    def _handle(self, record: logging.LogRecord) -> None:
+    def _handle(self, line: _Line) -> None:
         try:
-            logger.handle(record)
+            logger.handle(line.record)
         except Exception:  # noqa: BLE001  # a handler of the application's that fails: there is nobody to tell but the next line
-            self._lose()
+            self._lose(line)
 
-    def _lose(self) -> None:
+    def _lose(self, line: _Line) -> None:
         with self._lock:
-            self._lost += 1
+            self._lost += 1 + line.suppressed
 
 
 _writers: Final[dict[int, _Writer]] = {}
@@ -144,5 +147,5 @@ def _writer() -> _Writer:
     return _writers[pid] if pid in _writers else _writers.setdefault(pid, _Writer())
 
 
-def _tell(level: int, text: str, extra: dict[str, Any]) -> None:
-    _writer().write(logger.makeRecord(logger.name, level, "", 0, "%s", (text,), None, "", extra))
+def _tell(level: int, text: str, extra: dict[str, Any], suppressed: int) -> None:
+    _writer().write(logger.makeRecord(logger.name, level, "", 0, "%s", (text,), None, "", extra), suppressed)
