@@ -54,7 +54,7 @@ class Memory(Generic[T]):
         return value
 
     def remember_failure(self, error: OIDCError, now: float) -> None:
-        wait = STALE_FAILURE_SECONDS if self.value is not None else FAILURE_SECONDS
+        wait = FAILURE_SECONDS if self.usable(now, STALE_SECONDS) is None else STALE_FAILURE_SECONDS
         if isinstance(error, Unavailable) and error.code == "provider_throttled":
             wait = max(wait, error.retry_after)
         self.failure, self.failed_at, self.wait = _bare(error), now, wait
