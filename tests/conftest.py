@@ -60,6 +60,14 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str, None, 
     server.stop()
 
 
+@pytest.fixture
+def patient_redis_url(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The same, for tests that are not about its faults: on a busy machine an answer may take longer than a user should wait for one."""
+    for limit in ("CONNECT", "READ", "QUEUE"):
+        monkeypatch.setattr(f"oidc_middleware.stores.redis.{limit}", 30.0)
+    return redis_url
+
+
 hypothesis.settings.register_profile("default", deadline=None, max_examples=60, derandomize=True, database=None)
 hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=5_000, suppress_health_check=list(hypothesis.HealthCheck))
 hypothesis.settings.load_profile("default")

@@ -62,7 +62,7 @@ def kept_in(request, tmp_path):
         if kind == "sqlite":
             stores.append(None)
             return {"store": f"sqlite:///{tmp_path}/sessions-{number}.db"}
-        url = f"{request.getfixturevalue('redis_url')}?prefix={tmp_path.name}-{number}:" if kind == "redis" else "memory://"
+        url = f"{request.getfixturevalue('patient_redis_url')}?prefix={tmp_path.name}-{number}:" if kind == "redis" else "memory://"
         stores.append((open_async if asgi else open_sync)(url))
         return {"revocation" if kind == "revocation" else "store": stores[-1]}
 

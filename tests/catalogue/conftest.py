@@ -19,7 +19,7 @@ def stage(request, caplog):
 def store(request, stage, tmp_path):
     """The stage starts again with its sessions in here: a real store, behind one that keeps a record and fails on command."""
     urls = {"memory": lambda: "memory://", "sqlite": lambda: f"sqlite:///{tmp_path}/sessions.db"}
-    url = urls.get(request.param, lambda: f"{request.getfixturevalue('redis_url')}?prefix={tmp_path.name}:")()
+    url = urls.get(request.param, lambda: f"{request.getfixturevalue('patient_redis_url')}?prefix={tmp_path.name}:")()
     inner = open_sync(url)
     recorder = (AsyncRecorder if stage.shell == "asgi" else SyncRecorder)(inner)
     stage.kept = {"store": recorder}
