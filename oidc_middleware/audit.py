@@ -23,6 +23,8 @@ MAX_LINES_PER_SECOND: Final = 20
 PATIENCE = 0.1
 #: Lines kept for a log that hangs; what is beyond is counted, too (catalogue F-PR-16).
 MAX_WAITING: Final = 1_000
+#: What a provider that is away causes for every session there is: a line a minute for each reason says as much (catalogue F-OP-02).
+A_MINUTE_APART: Final = frozenset({"provider.not_refreshed", "tokens.not_refreshed"})
 
 
 def escaped(text: str) -> str:
@@ -39,14 +41,19 @@ class AuditLog:
         self._second = 0
         self._written = 0
         self._suppressed = 0
+        self._repeated: dict[tuple[str, str], tuple[float, int]] = {}  # when last written, and how often not since; both of closed lists
 
     def write(self, now: float, event: str, level: int, code: str = "", detail: str = "", correlation_id: str = "") -> None:
         """One line. *now* is in seconds since the epoch."""
         if not logger.isEnabledFor(level):
             return
+        repeated = self._due(event, code, now) if event in A_MINUTE_APART else 0
+        if repeated is None:
+            return
         suppressed = self._admit(int(now)) if level >= logging.WARNING else 0
         if suppressed is None:
             return
+        suppressed += repeated
         fields = (("reason", code), ("cid", correlation_id), ("detail", escaped(detail)), ("suppressed", str(suppressed) if suppressed else ""))
         text = " ".join([event, *(f"{name}={value}" for name, value in fields if value)])
         _tell(level, text, {"event": event, "code": code, "correlation_id": correlation_id}, suppressed)
@@ -59,6 +66,14 @@ class AuditLog:
             _tell(
                 logging.ERROR, f"internal error: {type(error).__name__}{f' suppressed={suppressed}' if suppressed else ''}\n{place}", {}, suppressed
             )
+
+    def _due(self, event: str, code: str, now: float) -> int | None:
+        """How often it was left out in the last minute or longer; ``None`` when it is left out now, too."""
+        with self._lock:
+            written, left_out = self._repeated.get((event, code), (float("-inf"), 0))
+            due = abs(now - written) >= 60
+            self._repeated[event, code] = (now, 0) if due else (written, left_out + 1)
+            return left_out if due else None
 
     def _admit(self, second: int) -> int | None:
         """How many lines were left out before this one; ``None`` when this one is left out, too."""

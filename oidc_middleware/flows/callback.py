@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from oidc_middleware.errors import LoginError, OIDCError, ProviderError, Unavailable
+from oidc_middleware.errors import LoginError, OIDCError, Unavailable
 from oidc_middleware.flows.answers import redirect, refuse
 from oidc_middleware.flows.claims import expected_id_token, keep_session, new_session, userinfo_claims
-from oidc_middleware.flows.effects import Claim, Flow, Random, ReadBody, Report, current_time, fetch
+from oidc_middleware.flows.effects import Claim, Flow, Random, ReadBody, Report, current_time
 from oidc_middleware.flows.messages import Request, Respond
-from oidc_middleware.flows.metadata import client_of, provider_metadata, verified_id_token
+from oidc_middleware.flows.metadata import all_to_finish, client_of, verified_id_token
+from oidc_middleware.flows.patience import ask
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.flows.resume import current_session
 from oidc_middleware.flows.site import Site
@@ -42,10 +43,10 @@ def callback_endpoint(request: Request, rp: RelyingParty, site: Site) -> Flow[Re
         pending = site.logins.take(request.cookie, parameters.state, request.now)
         try:
             answer = yield from _finish(parameters, pending, request, rp, site)
-        except OIDCError as error:
-            # The code may be burnt; only a failure before it was sent leaves this login usable (F-OP-04).
-            if not (isinstance(error, Unavailable) and not error.sent):
-                cleared = (site.logins.clear(pending.state),)
+        except _NothingSent as outcome:  # the same answer may come again (catalogue F-OP-07, F-OP-10)
+            raise outcome.error from outcome
+        except OIDCError:
+            cleared = (site.logins.clear(pending.state),)  # the code may be burnt
             raise
         return answer
     except OIDCError as error:
@@ -80,8 +81,7 @@ def _finish(parameters: CallbackParameters, pending: PendingLogin, request: Requ
     callback = validate_callback(parameters, state=pending.state, issuer=pending.issuer, iss_required=pending.iss_required)
     if pending.issuer != rp.settings.issuer:
         raise LoginError("iss_mismatch", "this login was started for another issuer")
-    metadata = yield from _metadata(rp)
-    yield from _claim(pending, rp)
+    metadata = yield from _unspent(pending, rp)
     tokens = yield from _exchange(callback, pending, metadata, rp)
     received = yield from current_time()
     expected = expected_id_token(rp.settings, nonce=pending.nonce, access_token=tokens.access_token)
@@ -99,24 +99,24 @@ def _finish(parameters: CallbackParameters, pending: PendingLogin, request: Requ
     return redirect(site.after_login(pending.return_to), status=303, set_cookies=(*cookies, site.logins.clear(pending.state), rounds, *trimmed))
 
 
-def _claim(pending: PendingLogin, rp: RelyingParty) -> Flow[None]:
-    """Use the state up, before the code is sent. A store that is away costs nothing yet: the same answer may come again."""
+def _unspent(pending: PendingLogin, rp: RelyingParty) -> Flow[ProviderMetadata]:
+    """All that can fail before the code is sent, and costs nothing then. At the end the state is used up."""
     try:
+        metadata = yield from all_to_finish(rp.provider, rp.settings)
         unused: bool = yield Claim("l:" + short_hash(pending.state, 43), rp.settings.login_timeout + rp.settings.leeway)
-    except Unavailable as error:
-        raise Unavailable(error.code, error.detail, retry_after=error.retry_after, sent=False) from error
+    except OIDCError as error:
+        raise _NothingSent(error) from error
     if not unused:
         raise LoginError("transaction_used")
+    return metadata
 
 
-def _metadata(rp: RelyingParty) -> Flow[ProviderMetadata]:
-    """The metadata, before anything was sent: a failure here does not cost the login."""
-    try:
-        return (yield from provider_metadata(rp.provider, rp.settings))
-    except Unavailable as error:
-        raise Unavailable(error.code, error.detail, retry_after=error.retry_after, sent=False) from error
-    except ProviderError as error:
-        raise Unavailable("provider_unavailable", f"metadata: {error.code}: {error.detail}", sent=False) from error
+class _NothingSent(Exception):
+    """The login goes on living: *error* came before anything was sent for it."""
+
+    def __init__(self, error: OIDCError) -> None:
+        super().__init__(error.code)
+        self.error = error
 
 
 def _exchange(callback: ValidatedCallback, pending: PendingLogin, metadata: ProviderMetadata, rp: RelyingParty) -> Flow[TokenSet]:
@@ -126,7 +126,7 @@ def _exchange(callback: ValidatedCallback, pending: PendingLogin, metadata: Prov
         callback, token_endpoint=metadata.token_endpoint, client=client, redirect_uri=pending.redirect_uri, code_verifier=pending.code_verifier
     )
     try:
-        response = yield from fetch(request)
+        response = yield from ask(rp.provider.patience, request)
     except Unavailable as error:
         if error.sent:
             raise Unavailable("login_interrupted", f"{error.code}: {error.detail}", retry_after=error.retry_after) from error

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from oidc_middleware.config import Settings
 from oidc_middleware.errors import LoginError, ProviderError
-from oidc_middleware.flows.effects import Flow, Random, fetch
+from oidc_middleware.flows.effects import Flow, Random
 from oidc_middleware.flows.messages import Request
+from oidc_middleware.flows.patience import ask
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.flows.site import Site
 from oidc_middleware.protocol.id_token import ExpectedIDToken, IDToken
@@ -70,7 +71,7 @@ def userinfo_claims(
         if rp.settings.userinfo == "always":
             raise ProviderError("userinfo_invalid", "userinfo is set to always, but the provider has no UserInfo endpoint")
         return {}
-    response = yield from fetch(userinfo_request(endpoint, tokens.access_token))
+    response = yield from ask(rp.provider.patience, userinfo_request(endpoint, tokens.access_token))
     return process_userinfo(response, subject=id_token.subject, expected=expected, key_set=keys)
 
 

@@ -14,10 +14,12 @@ from typing import Final, Generic, TypeVar
 from oidc_middleware.config import Settings
 from oidc_middleware.errors import OIDCError, ProviderError, Unavailable
 from oidc_middleware.flows.effects import Flow, Once, Report, current_time, fetch
+from oidc_middleware.flows.patience import Patience
 from oidc_middleware.protocol.client_auth import Client, choose_auth_method
 from oidc_middleware.protocol.id_token import ExpectedIDToken, IDToken, verify_id_token
 from oidc_middleware.protocol.keys import KeySet, jwks_request, process_jwks
 from oidc_middleware.protocol.metadata import ProviderMetadata, discovery_request, process_discovery
+from oidc_middleware.protocol.responses import DEFAULT_RETRY_AFTER
 
 T = TypeVar("T")
 
@@ -28,6 +30,8 @@ STALE_SECONDS: Final = 86_400.0
 FAILURE_SECONDS: Final = 2.0
 #: With a stale copy at hand there is no hurry.
 STALE_FAILURE_SECONDS: Final = 30.0
+#: While somebody asks anew, nobody waits who has a copy or has just been told of a failure; longer than a call may take (F-OP-01, F-OP-05).
+ASKING_SECONDS: Final = 12.0
 #: An unknown key is worth one fetch a minute, whoever asks (ID-09, JW-07; mod_auth_openidc chose the same).
 FORCED_SECONDS: Final = 60.0
 _NO_KEYS: Final = KeySet(())
@@ -44,6 +48,7 @@ class Memory(Generic[T]):
     failure: OIDCError | None = None
     failed_at: float = 0.0
     wait: float = 0.0
+    asked_at: float = float("-inf")
 
     def usable(self, now: float, max_age: float) -> T | None:
         """The document, if it is younger than *max_age* seconds. A clock that went back makes it neither younger nor older."""
@@ -55,14 +60,22 @@ class Memory(Generic[T]):
 
     def remember_failure(self, error: OIDCError, now: float) -> None:
         wait = FAILURE_SECONDS if self.usable(now, STALE_SECONDS) is None else STALE_FAILURE_SECONDS
-        if isinstance(error, Unavailable) and error.code == "provider_throttled":
-            wait = max(wait, error.retry_after)
+        if isinstance(error, Unavailable) and (error.code == "provider_throttled" or error.retry_after > DEFAULT_RETRY_AFTER):
+            wait = max(wait, error.retry_after)  # the provider named it (catalogue F-OP-07, DI-08)
         self.failure, self.failed_at, self.wait = _bare(error), now, wait
 
     def recent_failure(self, now: float) -> OIDCError | None:
         """The failure, if it was a moment ago; a new exception for each caller. A clock that is set back does not prolong it (catalogue F-PR-10)."""
         failure = self.failure
         return _bare(failure) if failure is not None and abs(now - self.failed_at) < self.wait else None
+
+    def last_failure(self) -> OIDCError | None:
+        """What the last attempt failed with, if it failed."""
+        return None if self.failure is None else _bare(self.failure)
+
+    def being_asked(self, now: float) -> bool:
+        """Whether somebody is asking the provider for it."""
+        return abs(now - self.asked_at) < ASKING_SECONDS
 
 
 def _bare(error: OIDCError) -> OIDCError:
@@ -77,6 +90,7 @@ class ProviderMemory:
     issuer: str
     metadata: Memory[ProviderMetadata] = field(default_factory=Memory)
     keys: Memory[KeySet] = field(default_factory=Memory)
+    patience: Patience = field(default_factory=Patience)
     forced_at: float = float("-inf")
 
 
@@ -94,6 +108,24 @@ def provider_metadata(memory: ProviderMemory, settings: Settings) -> Flow[Provid
         return metadata
 
     return (yield from _remembered(memory.metadata, "metadata", load))
+
+
+def all_to_finish(memory: ProviderMemory, settings: Settings) -> Flow[ProviderMetadata]:
+    """The metadata, when all that a login needs from here on is there: keys too, and no endpoint that asked to be left alone.
+
+    Asked before a code is sent: whatever is missing then costs nobody a login (catalogue F-OP-04, F-OP-07).
+    """
+    metadata = yield from provider_metadata(memory, settings)
+    if not _need_no_keys(settings.id_token_algs):
+        yield from provider_keys(memory, metadata)
+    now = yield from current_time()
+    memory.patience.check(finishing(settings), now)
+    return metadata
+
+
+def finishing(settings: Settings) -> tuple[str, ...]:
+    """The endpoints that a login needs after its code came back."""
+    return ("token",) if settings.userinfo == "never" else ("token", "userinfo")
 
 
 def client_of(settings: Settings, metadata: ProviderMetadata) -> Client:
@@ -120,14 +152,21 @@ def _remembered(memory: Memory[T], name: str, load: Callable[[], Flow[T]]) -> Fl
     fresh = memory.usable(now, FRESH_SECONDS)
     if fresh is not None:
         return fresh
+    stale = memory.usable(now, STALE_SECONDS)
     failure = memory.recent_failure(now)
+    if failure is None and memory.being_asked(now):
+        if stale is not None:
+            return stale
+        failure = memory.last_failure()
     if failure is None:
         try:
             loaded: T = yield Once(name, lambda: _load_unless_done(memory, load))
             return loaded
         except OIDCError as error:
             failure = error
-    stale = memory.usable(now, STALE_SECONDS)
+            if stale is not None:  # nobody else is told of it
+                level = logging.ERROR if isinstance(error, ProviderError) else logging.WARNING
+                yield Report("provider.not_refreshed", level, error.code, f"{name} of before used on: {error.detail}")
     if stale is None:
         raise failure
     return stale
@@ -141,18 +180,21 @@ def _load_unless_done(memory: Memory[T], load: Callable[[], Flow[T]]) -> Flow[T]
         return fresh
     if failure is not None:
         raise failure
-    return (yield from _load(memory, load))
+    return (yield from _load(memory, load, now))
 
 
-def _load(memory: Memory[T], load: Callable[[], Flow[T]]) -> Flow[T]:
+def _load(memory: Memory[T], load: Callable[[], Flow[T]], now: float) -> Flow[T]:
+    memory.asked_at = now
     try:
         value = yield from load()
+        now = yield from current_time()
+        return memory.remember(value, now)
     except OIDCError as error:
         now = yield from current_time()
         memory.remember_failure(error, now)
         raise
-    now = yield from current_time()
-    return memory.remember(value, now)
+    finally:  # a cancelled request as well: the next one asks
+        memory.asked_at = float("-inf")
 
 
 def verified_id_token(token: object, expected: ExpectedIDToken, memory: ProviderMemory, metadata: ProviderMetadata) -> Flow[tuple[IDToken, KeySet]]:
@@ -164,11 +206,16 @@ def verified_id_token(token: object, expected: ExpectedIDToken, memory: Provider
     return (yield from with_keys(verify, expected.algs, memory, metadata))
 
 
+def _need_no_keys(algs: Sequence[str]) -> bool:
+    """The client secret is the key: the provider need not publish any."""
+    return all(name.startswith("HS") for name in algs)
+
+
 def with_keys(
     verify: Callable[[KeySet, float], T], algs: Sequence[str], memory: ProviderMemory, metadata: ProviderMetadata
 ) -> Flow[tuple[T, KeySet]]:
     """The result of *verify* with the provider's keys, which are looked for once more when the one needed is unknown."""
-    if all(name.startswith("HS") for name in algs):  # the client secret is the key: the provider need not publish any
+    if _need_no_keys(algs):
         now = yield from current_time()
         return verify(_NO_KEYS, now), _NO_KEYS
     keys = yield from provider_keys(memory, metadata)
@@ -176,7 +223,13 @@ def with_keys(
     try:
         return verify(keys, now), keys
     except ProviderError as error:
-        if error.code not in _STALE_KEY_CODES or abs(now - memory.forced_at) < FORCED_SECONDS:
+        if error.code not in _STALE_KEY_CODES:
+            raise
+        looked = abs(now - memory.forced_at) < FORCED_SECONDS
+        failure = memory.keys.last_failure() if looked else memory.keys.recent_failure(now)
+        if isinstance(failure, Unavailable):  # whether the provider has this key cannot be known now (catalogue F-OP-03)
+            raise failure from error
+        if looked:
             raise
     keys = yield Once("forced-keys", lambda: _forced_keys(memory, metadata, now))
     now = yield from current_time()
@@ -187,6 +240,6 @@ def _forced_keys(memory: ProviderMemory, metadata: ProviderMetadata, now: float)
     if memory.keys.value is not None and abs(now - memory.forced_at) < FORCED_SECONDS:  # another thread was quicker
         return memory.keys.value
     try:
-        return (yield from _load(memory.keys, lambda: _load_keys(metadata)))
+        return (yield from _load(memory.keys, lambda: _load_keys(metadata), now))
     finally:
         memory.forced_at = now  # at the end: whoever comes while the fetch is under way shares it instead of being refused

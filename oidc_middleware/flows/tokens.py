@@ -13,8 +13,9 @@ from typing import Final
 
 from oidc_middleware.errors import LoginError, OIDCError, ProviderError, Unavailable
 from oidc_middleware.flows.claims import expected_id_token
-from oidc_middleware.flows.effects import Flow, Once, Random, Report, Shielded, Sleep, StoreAcquire, StoreRelease, current_time, fetch
+from oidc_middleware.flows.effects import Flow, Once, Random, Report, Shielded, Sleep, StoreAcquire, StoreRelease, current_time
 from oidc_middleware.flows.metadata import client_of, provider_metadata, with_keys
+from oidc_middleware.flows.patience import ask
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.flows.site import Site
 from oidc_middleware.flows.stored import StoredSessions, user_index
@@ -173,13 +174,13 @@ class TokenKeeper:
         client = client_of(self._rp.settings, metadata)
         request = refresh_request(tokens.refresh_token or "", token_endpoint=metadata.token_endpoint, client=client)
         try:
-            response = yield from fetch(request)
+            response = yield from ask(self._rp.provider.patience, request)
         except Unavailable as error:
             if error.code != "provider_unreachable" or not error.sent:
                 raise
             # The answer got lost. If the token was used up, there is nothing left to lose; some providers take it twice (catalogue RF-04).
             yield StoreAcquire(self._lease, owner, LEASE_SECONDS)
-            response = yield from fetch(request)
+            response = yield from ask(self._rp.provider.patience, request)
         return process_refresh(response)
 
     def _check_id_token(self, answer: RefreshedTokens, tokens: KeptTokens, metadata: ProviderMetadata) -> Flow[None]:
@@ -283,7 +284,7 @@ def give_back(refresh_token: str, rp: RelyingParty) -> Flow[None]:
         metadata = yield from provider_metadata(rp.provider, rp.settings)
         if metadata.revocation_endpoint is not None:
             request = revocation_request(metadata.revocation_endpoint, refresh_token, "refresh_token", client_of(rp.settings, metadata))
-            response = yield from fetch(replace(request, seconds=REVOCATION_SECONDS))
+            response = yield from ask(rp.provider.patience, replace(request, seconds=REVOCATION_SECONDS))
             process_revocation(response)
     except OIDCError as error:
         yield Report("tokens.not_revoked", logging.WARNING, error.code, error.detail)

@@ -15,7 +15,8 @@ JSON_REQUEST_HEADERS: Final = {"accept": "application/json", "accept-encoding": 
 
 #: A provider that asks for more is asked again after this many seconds all the same (catalogue F-OP-07, DI-08).
 MAX_RETRY_AFTER: Final = 300
-_DEFAULT_RETRY_AFTER: Final = 5
+DEFAULT_RETRY_AFTER: Final = 5
+_EXCERPT_BYTES: Final = 2_000
 
 
 def check_status(response: HttpResponse, purpose: str) -> None:
@@ -35,9 +36,9 @@ def check_status(response: HttpResponse, purpose: str) -> None:
 def json_body(response: HttpResponse, code: str, purpose: str, *, huge_numbers_as_none: bool = False) -> dict[str, Any]:
     """The JSON object that *response*, an answer with status 200, carries; ``ProviderError(code)`` for anything else (catalogue DI-04)."""
     if response.status != 200:
-        raise ProviderError(code, f"{purpose} endpoint answered {response.status}: {_excerpt(response)}")
+        raise ProviderError(code, f"{purpose}: status {response.status}: {_excerpt(response)}")
     if not is_json(response):
-        raise ProviderError(code, f"{purpose} endpoint answered {shown(content_type(response))} instead of JSON: {_excerpt(response)}")
+        raise ProviderError(code, f"{purpose}: {shown(content_type(response))[:40]}, no JSON: {_excerpt(response)}")
     try:
         return loads_object(response.body, huge_numbers_as_none=huge_numbers_as_none)
     except ValueError as error:
@@ -74,9 +75,17 @@ def retry_after(response: HttpResponse) -> int:
     try:
         seconds = (parsedate_to_datetime(value) - parsedate_to_datetime(response.headers.get("date", ""))).total_seconds()
     except (ValueError, TypeError, OverflowError):  # no dates at all, or one with and one without a time zone
-        return _DEFAULT_RETRY_AFTER
+        return DEFAULT_RETRY_AFTER
     return max(1, min(MAX_RETRY_AFTER, int(seconds)))
 
 
+def asks_to_wait(response: HttpResponse) -> str | None:
+    """The error code for an answer that says when to come again: 429, or a server error with ``Retry-After``. ``None`` for any other."""
+    if response.status == 429:
+        return "provider_throttled"
+    return "provider_unavailable" if response.status >= 500 and "retry-after" in response.headers else None
+
+
 def _excerpt(response: HttpResponse) -> str:
-    return masked(response.body[:400].decode("latin-1"))
+    """What the body begins with, for the log: a proxy's page tells an operator at once who answered (catalogue F-OP-10)."""
+    return masked(" ".join(response.body[:_EXCERPT_BYTES].decode("latin-1").split()), cut=len(response.body) > _EXCERPT_BYTES)

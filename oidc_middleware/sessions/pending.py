@@ -216,6 +216,8 @@ class PendingLogins:
 
     def _find(self, cookie_header: str, state: str) -> PendingLogin:
         values = find(cookie_header, self._name(state))
+        if not values and self._altered(cookie_header, state):
+            raise LoginError("state_mismatch", "the state came back with other letters or a slash: something on the way rewrites addresses")
         if len(values) != 1:
             raise LoginError("no_transaction", f"{len(values)} cookies of this login")
         try:
@@ -226,6 +228,19 @@ class PendingLogins:
         if not hmac.compare_digest(login.state.encode(), state.encode("utf-8", "surrogatepass")):
             raise LoginError("state_mismatch", "the cookie belongs to another login")
         return login
+
+    def _altered(self, cookie_header: str, state: str) -> bool:
+        """Whether *state* is that of a login of this browser, but for what intermediaries do to addresses. For the reason alone (F-OP-18)."""
+        if len(state) > 2 * TOKEN_BYTES:
+            return False
+        for values in list(self._begun(cookie_header, "").values())[: self._max_alive]:
+            try:
+                login = _decode(self._keyring.open("login", values[0]))
+            except (BrokenSeal, UnknownFormat):
+                continue
+            if hmac.compare_digest(login.state.lower().encode(), state.rstrip("/").lower().encode("utf-8", "surrogatepass")):
+                return True
+        return False
 
     def _name(self, state: str) -> str:
         return self._prefix + short_hash(state, _SUFFIX_LENGTH)

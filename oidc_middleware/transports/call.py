@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from oidc_middleware.errors import OIDCError, ProviderError, Unavailable
 from oidc_middleware.protocol.messages import HttpRequest, HttpResponse
+from oidc_middleware.protocol.text import shown
 
 #: Exception class -> error code, and whether a byte may have reached the provider. The first name found in the hierarchy counts.
 _MEANING: Final[dict[str, tuple[str, bool]]] = {
@@ -81,12 +82,20 @@ def translated(request: HttpRequest, error: Exception, progress: Progress) -> OI
 def _chain(error: BaseException) -> str:
     """``ConnectError < gaierror``: the class raised and those behind it, which tell a DNS failure from a refused connection or a bad certificate."""
     names: list[str] = []
+    reason = ""
     cause: BaseException | None = error
     while cause is not None and len(names) < 6:
         if type(cause).__name__ not in names:
             names.append(type(cause).__name__)
+        reason = reason or _reason(cause)
         cause = cause.__cause__ or cause.__context__
-    return " < ".join(names)
+    return " < ".join(names) + (f": {reason}" if reason else "")
+
+
+def _reason(error: BaseException) -> str:
+    """Why a certificate is refused, or a name has no address: texts of OpenSSL and the resolver, which know nothing of what we send (F-OP-12)."""
+    text = getattr(error, "verify_message", None) or (getattr(error, "strerror", None) if type(error).__name__ == "gaierror" else None)
+    return shown(text) if isinstance(text, str) else ""
 
 
 def busy(request: HttpRequest) -> Unavailable:

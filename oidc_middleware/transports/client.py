@@ -80,7 +80,10 @@ class _Process:
             if self._tls is None:
                 self._tls = httpx.create_ssl_context(trust_env=trust_env)
         nobodys_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))  # what the provider sets for us is not kept between logins
-        return httpx.AsyncClient(verify=self._tls, trust_env=trust_env, cookies=nobodys_cookies, follow_redirects=False)
+        # No connection is kept: the provider may close it just as a code goes out over it, which then cannot be sent again, and one that is always
+        # in use never notices that the provider's name has moved to another address (catalogue F-OP-16, F-OP-11).
+        fresh = httpx.Limits(max_keepalive_connections=0)
+        return httpx.AsyncClient(verify=self._tls, trust_env=trust_env, cookies=nobodys_cookies, follow_redirects=False, limits=fresh)
 
     def limiter(self) -> anyio.CapacityLimiter:
         """This event loop's worker threads for a user's synchronous client; not those that the application's own views run in."""

@@ -104,8 +104,11 @@ class Stage(Party):
             assert landed(browser.finish_login(bystander)) == "/bystander"
             self.assert_nothing_leaked()
 
-    def refuses_tokens(self, bend, *, code, status=502, token=1, userinfo=0):
-        """With the provider bent by *bend(provider)*, a login fails after the call for tokens; the other one completes once it is mended."""
+    def refuses_tokens(self, bend, *, code, status=502, token=1, userinfo=0, patience=61):
+        """With the provider bent by *bend(provider)*, a login fails after the call for tokens; the other one completes once it is mended.
+
+        *patience*: seconds until then, for a provider that asks to be left alone.
+        """
         for browser, subject in self.both_visitors():
             self.clock.advance(61)  # an unknown key is looked for once a minute
             bystander, target = browser.start_login(login_url("/bystander")), browser.start_login(login_url("/target"))
@@ -121,7 +124,7 @@ class Stage(Party):
             vars(self.provider).update({**kept, **edits})
             self.provider.unscript()
             self.provider.complaints.clear()
-            self.clock.advance(61)
+            self.clock.advance(patience)
             assert landed(browser.finish_login(bystander)) == "/bystander"
             self.assert_nothing_leaked()
 

@@ -142,7 +142,7 @@ def test_di_08(stage, status, wait, shown):
     """The code may be burnt: never sent twice, a page that says when to try again, and an existing session that is none the wiser."""
     code = "provider_throttled" if status == 429 else "provider_unavailable"
     headers = {"retry-after": wait, "content-type": "text/plain"}
-    stage.refuses_tokens(lambda provider: provider.script("token", status=status, headers=headers, body=b"busy"), code=code, status=503)
+    stage.refuses_tokens(lambda provider: provider.script("token", status=status, headers=headers, body=b"busy"), code=code, status=503, patience=301)
     page = next(page for page in reversed(stage.browsers[0].history) if page.status == 503)
     assert 1 <= int(page.header("retry-after")) <= 300
     assert shown is None or int(page.header("retry-after")) == shown

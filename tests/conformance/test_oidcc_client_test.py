@@ -13,7 +13,7 @@ def test_the_whole_flow(party):
     claims, browser = party.accepts()
     assert claims["email"] == "user@example.com"
     assert claims["email_verified"] is False
-    assert [request.endpoint for request in party.provider.requests] == ["discovery", "token", "jwks", "userinfo"]
+    assert [request.endpoint for request in party.provider.requests] == ["discovery", "jwks", "token", "userinfo"]
     assert party.provider.received("userinfo")[0].headers["authorization"].startswith("Bearer ")
     to_provider, callback, landed, *_ = browser.history
     assert (to_provider.status, callback.status, landed.status) == (302, 303, 200)

@@ -8,4 +8,4 @@ def test_keys_from_a_random_place(party):
     provider.metadata_edits["jwks_uri"] = "https://op.example/keys-7f3a"
     provider.script("/keys-7f3a", edit=lambda response: httpx.Response(200, json=provider.jwks()))
     assert party.browser().login("/").status == 200
-    assert [request.endpoint for request in provider.requests] == ["discovery", "token", "/keys-7f3a", "userinfo"]
+    assert [request.endpoint for request in provider.requests] == ["discovery", "/keys-7f3a", "token", "userinfo"]

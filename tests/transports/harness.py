@@ -125,11 +125,13 @@ def reply(body: bytes = b"{}", head: str = "", status: str = "200 OK") -> bytes:
 
 
 class Caller:
-    """Calls in one of the five ways. ``cuts_headers``: whether a dripping header meets the total deadline."""
+    """Calls in one of the five ways. ``cuts_headers``: whether a dripping header meets the total deadline; ``keeps_nothing``: each call has a
+    connection of its own."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.cuts_headers = kind != "users-sync-client-wsgi"
+        self.keeps_nothing = kind.startswith("own")
 
     def __call__(self, *requests: HttpRequest, **options: float) -> list[object]:
         """The answers (or the errors) of *requests*, one after the other, in one process and one event loop."""
