@@ -6,6 +6,7 @@
 #   make bench         what a request costs                                      (make bench-quick: roughly)
 #   make fuzz          the property tests with many more examples
 #   make refresh-soak  10,000 refreshes by four workers at once, twice            (about two hours; ROUNDS=1000: any other number)
+#   make faultpoints   what can go wrong at every step of every flow, in every kind of store
 #   make docs          the generated pages of docs/
 # PYTHON=python3.12 chooses the interpreter of .venv; ARGS="-k cookie" goes to pytest.
 
@@ -31,7 +32,7 @@ export OIDC_TEST_NO_SKIP := 1
 endif
 
 help:
-	@sed -n '2,11s/^# *//p' Makefile
+	@sed -n '2,12s/^# *//p' Makefile
 
 demo: $(DEMO)
 	$(PY) examples/demo/run.py $(if $(filter-out 0,$(CHECK)),--check)
@@ -86,6 +87,11 @@ fuzz: $(DEV)
 .PHONY: refresh-soak
 refresh-soak: $(DEV)
 	REFRESH_ROUNDS=$(or $(ROUNDS),10000) $(PY) -m pytest -q -s tests/interop/test_refresh_workers.py $(ARGS)
+
+# Every effect of every flow disturbed in every way, in every place where sessions can be.
+.PHONY: faultpoints
+faultpoints: $(DEV)
+	FAULTPOINTS=all $(PY) -m pytest -q -n $(JOBS) tests/catalogue/test_f_pr_faultpoints.py $(ARGS)
 
 docs: $(DEV)
 	$(PY) tools/catalogue_matrix.py

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import PurePath
 from typing import Any, Final, TypeVar
 
 import anyio
 
 from oidc_middleware.audit import AuditLog
 from oidc_middleware.clock import Clock, SystemClock, sleep
-from oidc_middleware.errors import OIDCError
+from oidc_middleware.errors import OIDCError, Unavailable
 from oidc_middleware.flows.effects import Claim, Effect, Fetch, Flow, Now, Once, Random, ReadBody, Report, Shielded, Sleep, StoreEffect
 from oidc_middleware.stores.base import AsyncStore, SyncStore
 from oidc_middleware.transports.base import AsyncTransport, SyncTransport
@@ -64,10 +66,14 @@ class SyncWorld(World):
                 return run(flow(), self)  # nobody cancels a thread
             case Sleep(seconds):
                 return sleep(seconds)
-            case StoreEffect():
-                return effect.on(self.store, self.clock.now())
-            case Claim(claimed, seconds) if self.store is not None:  # used up for all workers
-                return self.store.claim(claimed, seconds, self.clock.now())
+        try:
+            match effect:
+                case StoreEffect():
+                    return effect.on(self.store, self.clock.now())
+                case Claim(key, seconds) if self.store is not None:  # used up for all workers
+                    return self.store.claim(key, seconds, self.clock.now())
+        except Exception as error:  # noqa: BLE001  # whatever a store raises is the surroundings' fault
+            raise _of_the_store(error) from None
         return self.perform(effect)
 
 
@@ -93,11 +99,26 @@ class AsyncWorld(World):
                 return await _shielded(arun(flow(), self))
             case Sleep(seconds):
                 return await anyio.sleep(seconds)
-            case StoreEffect():
-                return await effect.on(self.store, self.clock.now())
-            case Claim(claimed, seconds) if self.store is not None:  # used up for all workers
-                return await self.store.claim(claimed, seconds, self.clock.now())
+        try:
+            match effect:
+                case StoreEffect():
+                    return await effect.on(self.store, self.clock.now())
+                case Claim(key, seconds) if self.store is not None:  # used up for all workers
+                    return await self.store.claim(key, seconds, self.clock.now())
+        except Exception as error:  # noqa: BLE001  # whatever a store raises is the surroundings' fault
+            raise _of_the_store(error) from None
         return self.perform(effect)
+
+
+def _of_the_store(error: Exception) -> OIDCError:
+    """Whatever a store raises, a user's own included, is the surroundings' fault, as with the HTTP client (catalogue F-PR-09).
+
+    The detail says what and where. The message is left out: libraries quote keys, values and addresses.
+    """
+    if isinstance(error, OIDCError):
+        return error
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return Unavailable("store_unavailable", f"{type(error).__name__} in {last.name}, line {last.lineno} of {PurePath(last.filename).name}")
 
 
 #: Event loops hold their tasks weakly, so somebody has to keep what goes on after its request has gone.

@@ -13,7 +13,7 @@ from typing import Final
 from oidc_middleware.config import Settings
 from oidc_middleware.errors import ConfigError, LoginError, OIDCError, ProviderError, Unavailable
 from oidc_middleware.flows.answers import empty, respond
-from oidc_middleware.flows.effects import Flow, Random, ReadBody, Report, StoreEnd, current_time
+from oidc_middleware.flows.effects import Flow, Random, ReadBody, Report, Shielded, StoreEnd, current_time
 from oidc_middleware.flows.messages import Request, Respond
 from oidc_middleware.flows.metadata import provider_metadata, with_keys
 from oidc_middleware.flows.relying_party import RelyingParty
@@ -90,9 +90,17 @@ def end_sessions(logout: LogoutToken, rp: RelyingParty) -> Flow[int]:
 
 
 def end_index(index: str, issued_until: float, rp: RelyingParty, *, keep: float | None = None) -> Flow[int]:
-    """End what *index* finds, and let nothing begin that was issued before, for *keep* seconds (by default as long as a session may live)."""
+    """End what *index* finds, and let nothing begin that was issued before, for *keep* seconds (by default as long as a session may live).
+
+    Whoever asked for it may go away: it is done to the end (catalogue F-PR-08).
+    """
+    seconds = rp.settings.session_lifetime + rp.settings.leeway if keep is None else keep
     rp.revocations.note(index, issued_until)
-    keep = rp.settings.session_lifetime + rp.settings.leeway if keep is None else keep
+    ended: int = yield Shielded(lambda: _ended(index, issued_until, seconds, rp))
+    return ended
+
+
+def _ended(index: str, issued_until: float, keep: float, rp: RelyingParty) -> Flow[int]:
     ended: int = yield StoreEnd(index, issued_until, keep)
     if rp.settings.keep_tokens:
         yield StoreEnd(token_index(index), issued_until, keep)  # their own index: what is counted are sessions

@@ -11,7 +11,7 @@ from typing import Final
 from oidc_middleware.errors import LoginError
 from oidc_middleware.flows.answers import respond
 from oidc_middleware.flows.backchannel import end_index
-from oidc_middleware.flows.effects import Flow, Report, current_time
+from oidc_middleware.flows.effects import Flow, Report, Shielded, current_time
 from oidc_middleware.flows.login import single_parameters
 from oidc_middleware.flows.messages import Request, Respond
 from oidc_middleware.flows.relying_party import RelyingParty
@@ -27,12 +27,7 @@ _MAX_SID_LENGTH: Final = 512
 def frontchannel_logout_endpoint(request: Request, rp: RelyingParty, site: Site) -> Flow[Respond]:
     """``GET frontchannel-logout?iss=…&sid=…``: both are required here, for without them any page could sign anybody out (catalogue LO-06)."""
     issuer, sid = rp.settings.issuer, _sid_for(rp.settings.issuer, single_parameters(request.query))
-    own, cleared = yield from _own_session(request, rp, site, sid)
-    if rp.revocable:
-        now = yield from current_time()
-        ended = yield from end_index(sid_indexes(issuer, sid, None)[0], now, rp, keep=_keep(rp))
-    else:
-        ended = int(own)
+    ended, cleared = yield Shielded(lambda: _ended(request, rp, site, sid))
     yield Report("logout.frontchannel", detail=f"{ended} sessions ended")
     # The provider's page frames this one (Front-Channel Logout 3): nobody else's may, or could learn from it (catalogue LO-07).
     policy = f"default-src 'none'; frame-ancestors {origin_of(issuer)}"
@@ -49,6 +44,15 @@ def _sid_for(issuer: str, parameters: dict[str, str]) -> str:
     if not 0 < len(sid) <= _MAX_SID_LENGTH:
         raise LoginError("malformed_parameter", "front-channel logout without a usable sid")
     return sid
+
+
+def _ended(request: Request, rp: RelyingParty, site: Site, sid: str) -> Flow[tuple[int, tuple[str, ...]]]:
+    """How many sessions ended, as far as they can be counted, and the cookies that go with them."""
+    own, cleared = yield from _own_session(request, rp, site, sid)
+    if not rp.revocable:
+        return int(own), cleared
+    now = yield from current_time()
+    return (yield from end_index(sid_indexes(rp.settings.issuer, sid, None)[0], now, rp, keep=_keep(rp))), cleared
 
 
 def _own_session(request: Request, rp: RelyingParty, site: Site, sid: str) -> Flow[tuple[bool, tuple[str, ...]]]:

@@ -8,7 +8,7 @@ from typing import Final
 from oidc_middleware.errors import LoginError, ProviderError, Unavailable
 from oidc_middleware.flows.answers import login_url, navigates, page, problem, redirect, wants_page
 from oidc_middleware.flows.backchannel import end_index
-from oidc_middleware.flows.effects import Flow, Random, Report
+from oidc_middleware.flows.effects import Flow, Random, Report, Shielded
 from oidc_middleware.flows.login import form_parameters, single_parameters
 from oidc_middleware.flows.messages import Request, Respond
 from oidc_middleware.flows.metadata import provider_metadata
@@ -40,7 +40,9 @@ def logout_endpoint(request: Request, rp: RelyingParty, site: Site) -> Flow[Resp
             return (yield from _confirm(request, rp, site, read.session, parameters))
     elif same_origin is not True or not navigates(request):  # an image in a page of the app is same-origin as well, and nobody's wish
         return (yield from _confirm(request, rp, site, read.session, parameters))
-    return (yield from _sign_out(request, rp, site, read.session, parameters.get("return_to")))
+    # Whoever closes the window at once wants it no less: it is done to the end (catalogue F-PR-08).
+    answer: Respond = yield Shielded(lambda: _sign_out(request, rp, site, read.session, parameters.get("return_to")))
+    return answer
 
 
 def _known_session(request: Request, rp: RelyingParty, site: Site) -> Flow[SessionRead]:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from oidc_middleware.errors import LoginError, Unavailable
-from oidc_middleware.flows.effects import Flow, Random, Report, StoreCreate, StoreDelete, StoreGet, StoreReplace
+from oidc_middleware.flows.effects import Flow, Random, Report, Shielded, StoreCreate, StoreDelete, StoreGet, StoreReplace
 from oidc_middleware.flows.stored_tokens import StoredTokens, token_key
 from oidc_middleware.sessions.codec import UnknownFormat
 from oidc_middleware.sessions.cookies import CookieNames, delete_cookie, find, find_prefix, set_cookie
@@ -105,7 +105,8 @@ class StoredSessions:
     def write(self, session: Session, request: Request, now: float, tokens: KeptTokens | None = None) -> Flow[tuple[str, ...]]:
         """Keep a new session under a new id, and forget the one the browser had (catalogue SF-01). Result: the cookies to set.
 
-        *tokens* are kept beside it, before it: a session that is there is complete.
+        *tokens* are kept beside it, before it: a session that is there is complete. A browser that goes away stops none of it half-way
+        (catalogue F-PR-08).
 
         Raises ``LoginError("signed_out_meanwhile")`` when the provider ended it before it began.
         """
@@ -113,17 +114,35 @@ class StoredSessions:
         session_id = urlsafe_b64encode(random[:ID_BYTES]).rstrip(b"=").decode("ascii")
         key = store_key(session_id)
         data = self._sealed(key, session, random[ID_BYTES:])
-        ttl = self._lifetimes.remaining(session, now)
-        indexes = indexes_of(session)
-        if self.tokens is not None and tokens is not None and not (yield from self.tokens.create(key, tokens, indexes, session.issued, now)):
-            raise LoginError("signed_out_meanwhile")
-        kept: bool = yield StoreCreate(key, data, ttl, indexes, session.issued)
-        if not kept:
-            raise LoginError("signed_out_meanwhile")
-        yield from self._delete(request)
+        create = StoreCreate(key, data, self._lifetimes.remaining(session, now), indexes_of(session), session.issued)
+        yield Shielded(lambda: self._written(create, tokens, request, now))
         max_age = max(1, int(session.expires - now))
         surplus = self._surplus(request, {self._name})
         return (set_cookie(self._name, session_id, max_age=max_age, secure=self._secure), *surplus)
+
+    def _written(self, create: StoreCreate, tokens: KeptTokens | None, request: Request, now: float) -> Flow[None]:
+        try:
+            if self.tokens is not None and tokens is not None:
+                created: bool = yield from self.tokens.create(create.key, tokens, create.indexes, create.issued_at, now)
+                if not created:
+                    raise LoginError("signed_out_meanwhile")
+            kept: bool = yield create
+            if not kept:
+                raise LoginError("signed_out_meanwhile")
+            yield from self._replaced(request)
+        except Unavailable:
+            try:  # what was stored all the same is nobody's: its id is not given out
+                yield from self.forget(create.key)
+            except Unavailable as error:
+                yield Report("session.left_over", logging.WARNING, error.code, error.detail)
+            raise
+
+    def _replaced(self, request: Request) -> Flow[None]:
+        """Forget the session from before. Once more, if need be: the code is spent, and that session may be gone although nobody said so."""
+        try:
+            yield from self._delete(request)
+        except Unavailable:
+            yield from self._delete(request)
 
     def touch(self, session: Session, record: tuple[str, int], now: float) -> Flow[None]:
         """Write down that the session is in use. When somebody else just did, or ended it, theirs counts (catalogue SF-05).
@@ -155,10 +174,10 @@ class StoredSessions:
                 return
 
     def forget(self, key: str) -> Flow[None]:
-        """The session under *key* is over, and what was kept with it."""
-        yield StoreDelete(key, self._lifetimes.session_lifetime)
+        """The session under *key* is over, and before it what was kept with it: whoever has to repeat this finds the session, and so the rest."""
         if self.tokens is not None:
             yield StoreDelete(token_key(key), self._lifetimes.session_lifetime)
+        yield StoreDelete(key, self._lifetimes.session_lifetime)
 
     def end(self, request: Request) -> Flow[tuple[str, ...]]:
         """Forget the session for good. Result: the cookies to delete."""

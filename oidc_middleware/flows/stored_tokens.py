@@ -15,6 +15,8 @@ from oidc_middleware.sessions.kept_tokens import KeptTokens, decode, encode
 from oidc_middleware.sessions.sealing import BrokenSeal, Keyring
 
 _PURPOSE: Final = "stored-tokens"
+#: A store that is away while thousands of tokens are renewed is away for long; their users sign in again.
+_MAX_UNWRITTEN: Final = 10_000
 
 
 def token_key(session_key: str) -> str:
@@ -39,6 +41,14 @@ class StoredTokens:
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
+        #: What was received while the store was away, by session: it exists nowhere else, and is written by the next who asks here.
+        self.unwritten: dict[str, Held] = {}
+
+    def remember(self, session_key: str, received: Held) -> None:
+        """Keep *received* in this process, to take the place of its ``version`` once the store is back."""
+        if len(self.unwritten) >= _MAX_UNWRITTEN:
+            self.unwritten.clear()
+        self.unwritten[session_key] = received
 
     def read(self, session_key: str) -> Flow[Held | None]:
         """The tokens, unless the session ended or none were kept.

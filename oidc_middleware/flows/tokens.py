@@ -109,9 +109,8 @@ class TokenKeeper:
         random: bytes = yield Random(16)
         owner = random.hex()
         for look in range(LOOKS):
-            mine: bool = yield StoreAcquire(self._lease, owner, LEASE_SECONDS)
-            if mine:
-                token: str = yield Shielded(lambda: self._with_lease(owner))
+            token: str | None = yield Shielded(lambda: self._with_lease(owner))
+            if token is not None:
                 return token
             yield Sleep(LOOK_SECONDS)
             held = yield from self._held()
@@ -123,8 +122,12 @@ class TokenKeeper:
                 return held.tokens.access_token
         raise Unavailable("provider_timeout", "refresh: another worker has been at it for too long")
 
-    def _with_lease(self, owner: str) -> Flow[str]:
+    def _with_lease(self, owner: str) -> Flow[str | None]:
+        """The token, or ``None`` while somebody else has the lease. Nobody goes away with it: the others would wait for nothing."""
         try:
+            mine: bool = yield StoreAcquire(self._lease, owner, LEASE_SECONDS)
+            if not mine:
+                return None
             token = yield from self._redeemed(owner)
         except OIDCError:
             yield from self._release(owner)
@@ -144,6 +147,10 @@ class TokenKeeper:
         token = _at_hand(held.tokens, now)
         if token is not None:
             return token
+        unwritten = self._stored.unwritten.pop(self._key, None)
+        if unwritten is not None and unwritten.version == held.version:
+            yield from self._kept(unwritten.tokens, held)
+            return (yield from self._redeemed(owner))
         try:
             metadata = yield from provider_metadata(self._rp.provider, self._rp.settings)
             answer = yield from self._asked(held.tokens, metadata, owner)
@@ -204,7 +211,11 @@ class TokenKeeper:
 
     def _kept(self, renewed: KeptTokens, held: Held) -> Flow[str]:
         """Store what was received, and only then use it."""
-        written = yield from self._written(renewed, held)
+        try:
+            written = yield from self._written(renewed, held)
+        except Unavailable:
+            self._stored.remember(self._key, Held(renewed, held.version))
+            raise
         if not written:
             current = yield from self._stored.read(self._key)
             if current is None:  # signed out meanwhile, which revoked the old token and not this one
@@ -247,9 +258,11 @@ class TokenKeeper:
         """Nobody tries again for a while, in whichever worker (catalogue RF-06)."""
         yield Report("tokens.not_refreshed", logging.WARNING, error.code, error.detail)
         now = yield from current_time()
+        failed = replace(tokens, failed=now)
         try:
-            yield from self._stored.replace(self._key, replace(tokens, failed=now), held.version, now)
+            yield from self._stored.replace(self._key, failed, held.version, now)
         except Unavailable as away:
+            self._stored.remember(self._key, Held(failed, held.version))  # there may be a new refresh token in it
             yield Report("tokens.not_stored", logging.WARNING, away.code, away.detail)
 
 

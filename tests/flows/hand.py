@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from oidc_middleware.config import load_settings
-from oidc_middleware.flows.effects import Claim, Fetch, Now, Once, Random, ReadBody, Report
+from oidc_middleware.flows.effects import Claim, Fetch, Now, Once, Random, ReadBody, Report, Shielded
 from oidc_middleware.flows.messages import Request
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.protocol.messages import HttpResponse
@@ -98,7 +98,7 @@ class Driver:
                 fresh = key not in self.used
                 self.used.add(key)
                 return fresh
-            case Once(_, flow):
+            case Once(_, flow) | Shielded(flow):
                 return self.run(flow())
             case Report():
                 return None

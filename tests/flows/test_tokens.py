@@ -31,7 +31,7 @@ def test_a_refresh_step_by_step():
     assert case.ask() == "new"
     assert case.worker.fetched == ["discovery", "token"]
     kinds = [type(effect).__name__ for effect in case.worker.effects if isinstance(effect, (StoreEffect, Fetch, Shielded))]
-    assert kinds == ["StoreGet", "StoreAcquire", "Shielded", "StoreGet", "Fetch", "Fetch", "StoreReplace", "StoreRelease"]
+    assert kinds == ["StoreGet", "Shielded", "StoreAcquire", "StoreGet", "Fetch", "Fetch", "StoreReplace", "StoreRelease"]
     held = case.held().tokens
     now = case.clock.now()
     assert (held.access_token, held.refresh_token, held.received, held.expires) == ("new", "r2", now, now + LIFE)
