@@ -30,8 +30,11 @@ STALE_SECONDS: Final = 86_400.0
 FAILURE_SECONDS: Final = 2.0
 #: With a stale copy at hand there is no hurry.
 STALE_FAILURE_SECONDS: Final = 30.0
-#: While somebody asks anew, nobody waits who has a copy or has just been told of a failure; longer than a call may take (F-OP-01, F-OP-05).
+#: While somebody asks anew, nobody waits who has a copy; longer than a call may take (F-OP-05).
 ASKING_SECONDS: Final = 12.0
+#: After a failure, who comes this soon after somebody began to ask anew waits for the answer: a crowd, when the provider is back (F-PR-19). Whoever
+#: comes later hears of the last failure at once: a provider that hangs holds up a few, not everybody (F-OP-01).
+JOIN_SECONDS: Final = 0.5
 #: An unknown key is worth one fetch a minute, whoever asks (ID-09, JW-07; mod_auth_openidc chose the same).
 FORCED_SECONDS: Final = 60.0
 _NO_KEYS: Final = KeySet(())
@@ -73,9 +76,9 @@ class Memory(Generic[T]):
         """What the last attempt failed with, if it failed."""
         return None if self.failure is None else _bare(self.failure)
 
-    def being_asked(self, now: float) -> bool:
-        """Whether somebody is asking the provider for it."""
-        return abs(now - self.asked_at) < ASKING_SECONDS
+    def asked_for(self, now: float) -> float:
+        """Seconds for which somebody has been asking the provider for it; infinite when nobody is."""
+        return abs(now - self.asked_at)
 
 
 def _bare(error: OIDCError) -> OIDCError:
@@ -154,10 +157,11 @@ def _remembered(memory: Memory[T], name: str, load: Callable[[], Flow[T]]) -> Fl
         return fresh
     stale = memory.usable(now, STALE_SECONDS)
     failure = memory.recent_failure(now)
-    if failure is None and memory.being_asked(now):
+    if failure is None and memory.asked_for(now) < ASKING_SECONDS:
         if stale is not None:
             return stale
-        failure = memory.last_failure()
+        if memory.asked_for(now) >= JOIN_SECONDS:
+            failure = memory.last_failure()
     if failure is None:
         try:
             loaded: T = yield Once(name, lambda: _load_unless_done(memory, load))
