@@ -194,7 +194,7 @@ def _endpoint(name: str, request: Request, rp: RelyingParty, site: Site) -> Flow
         raise LoginError("not_found", "websocket to an endpoint of the middleware")
     methods, endpoint = _ENDPOINTS.get(name, (frozenset(), None))
     if name == "callback/":
-        raise LoginError("bad_request_target", "a slash after the redirect URI: something between provider and browser adds it (catalogue F-OP-18)")
+        raise LoginError("malformed_parameter", "a slash after the redirect URI: something between provider and browser adds it (catalogue F-OP-18)")
     if endpoint is None:
         raise LoginError("not_found", f"no endpoint {name[:50]!r}")
     if request.method not in methods:
