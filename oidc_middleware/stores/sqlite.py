@@ -34,19 +34,22 @@ class Busy(Unavailable):
 
 
 class _Open:
-    """One thread's connection."""
+    """One thread's connection, closed with the thread or the store at the latest.
+
+    By a finalizer and not by ``__del__``: in a cycle of garbage, the connection itself might go first, and warn that nobody closed it.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self.pid = os.getpid()
+        self.close = weakref.finalize(self, _release, connection, self.pid)
 
-    def close(self) -> None:
-        if self.pid == os.getpid():
-            self.connection.close()
-        else:
-            _INHERITED.append(self.connection)
 
-    __del__ = close
+def _release(connection: sqlite3.Connection, pid: int) -> None:
+    if pid == os.getpid():
+        connection.close()
+    else:
+        _INHERITED.append(connection)
 
 
 class SqliteStore(Instant):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import sqlite3
 import stat
 import threading
+import warnings
 from pathlib import Path
 
 import pytest
 
 from oidc_middleware.errors import Unavailable
 from oidc_middleware.stores import Record, open_async, open_sync
+from oidc_middleware.stores.sqlite import SqliteStore
 from tests.stores.harness import NOW, new
 
 
@@ -252,3 +255,23 @@ def test_a_thread_that_ends_closes_its_connection(opened, path):
     assert len(list(Path("/proc/self/fd").iterdir())) <= descriptors + 2
     assert store.get("k1", NOW) == Record(b"sealed", 1)
     assert "sessions.db" in repr(store)
+
+
+def test_a_store_that_was_dropped_without_being_closed_closes_its_file(tmp_path):
+    """An application's objects refer to each other, so they are found as a cycle, in which the connection may be the first to go."""
+    path = tmp_path / "sessions.db"
+
+    def open_files():
+        return [name for name in Path("/proc/self/fd").iterdir() if name.exists() and name.resolve() == path]
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for _ in range(20):
+            store = SqliteStore(path)
+            store.get("k", NOW)
+            store.itself = store
+        assert open_files()
+        del store
+        gc.collect()
+    assert open_files() == []
+    assert told == []
