@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -49,7 +50,7 @@ class Variables(PydanticBaseSettingsSource):
     def _text(self, name: str) -> str | None:
         variable = PREFIX + name.upper()
         if variable in self._environ:
-            return self._environ[variable]
+            return _text_of(self._environ[variable])
         return self._file(name, f"{variable}_FILE") if f"{variable}_FILE" in self._environ else None
 
     def _file(self, name: str, variable: str) -> str | None:
@@ -65,6 +66,14 @@ class Variables(PydanticBaseSettingsSource):
             reason = "it is no UTF-8 text"
         self._problems[name] = f"the file named by {variable} cannot be used: {reason}"
         return None
+
+
+def _text_of(value: str) -> str:
+    """*value* as UTF-8, whatever locale the process was started in: under C or POSIX Python takes the environment for ASCII (catalogue F-PR-20)."""
+    try:
+        return value if value.isascii() else os.fsencode(value).decode("utf-8")
+    except UnicodeError:  # written in the locale's own encoding
+        return value
 
 
 def unknown_options(names: Iterable[object], known: Iterable[str]) -> list[str]:

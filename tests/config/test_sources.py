@@ -33,6 +33,18 @@ def test_code_wins_over_variable_wins_over_file(tmp_path):
     assert load({"OIDC_CLIENT_ID_FILE": str(file)}, client_id=...).client_id == "from-file"
 
 
+@pytest.mark.row("F-PR-20")
+def test_a_variable_is_utf_8_whatever_the_locale_made_of_it(monkeypatch):
+    assert load({"OIDC_TITLE": "Übersicht 北京"}).title == "Übersicht 北京"
+    written = "Übersicht".encode()
+    for encoding, read in (("ascii", written.decode("ascii", "surrogateescape")), ("latin-1", written.decode("latin-1"))):
+        monkeypatch.setattr("oidc_middleware.config.sources.os.fsencode", lambda text, encoding=encoding: text.encode(encoding, "surrogateescape"))
+        assert load({"OIDC_TITLE": read}).title == "Übersicht"
+        monkeypatch.undo()
+    monkeypatch.setattr("oidc_middleware.config.sources.os.fsencode", lambda text: text.encode("latin-1"))
+    assert load({"OIDC_TITLE": "Übersicht"}).title == "Übersicht", "and one that is in the locale's own encoding is what it says"
+
+
 def test_none_in_code_means_not_given():
     assert load({"OIDC_CLIENT_ID": "from-variable"}, client_id=None).client_id == "from-variable"
 
