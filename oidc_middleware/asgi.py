@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -14,7 +13,7 @@ from oidc_middleware import identity
 from oidc_middleware.clock import Clock
 from oidc_middleware.config import load_settings
 from oidc_middleware.drive import AsyncWorld, arun, settled
-from oidc_middleware.errors import LoginError, OIDCError
+from oidc_middleware.errors import LoginError
 from oidc_middleware.flows.answers import unexpected_error
 from oidc_middleware.flows.backchannel import sign_out_everywhere
 from oidc_middleware.flows.gate import gate
@@ -22,7 +21,7 @@ from oidc_middleware.flows.lane import Lane
 from oidc_middleware.flows.messages import Decision, PassThrough, Request, Respond
 from oidc_middleware.flows.outgoing import MAX_REMEMBERED, is_identity_header, private_caching
 from oidc_middleware.flows.relying_party import RelyingParty
-from oidc_middleware.flows.sockets import RECHECK_SECONDS, Watch
+from oidc_middleware.long_lived import SESSION_ENDED, attend_answer, attend_socket
 from oidc_middleware.stores import instant, open_async
 from oidc_middleware.transports.client import AsyncHttp
 
@@ -40,9 +39,6 @@ _NO_STORE: Final = (b"cache-control", b"private, no-store")
 #: Scopes without a client: the server's start and end, and the background workers of Django Channels. What servers will think of next may well
 #: have one, so it stays outside (catalogue PA-16).
 _NO_CLIENT: Final = frozenset({"lifespan", "channel"})
-
-#: The close code of a WebSocket whose session ended; the 4000s are for applications (RFC 6455 7.4.2).
-SESSION_ENDED: Final = 4401
 
 #: Seconds that a server which ends waits for tokens that are on their way to the store (catalogue F-PR-05).
 SHUTDOWN_SECONDS: Final = 10.0
@@ -97,51 +93,7 @@ class OIDCMiddleware:
         self._world = AsyncWorld(AsyncHttp(settings.http_client, trust_env=settings.trust_env), clock, store)
         self._now = self._world.clock.now
         self._lane = Lane(self._rp)
-
-    async def _attend(self, watch: Watch, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application behind a WebSocket for as long as the session lives (catalogue WS-03)."""
-        ended = anyio.Event()
-        failure: Exception | None = None
-
-        async def while_open(message: Message) -> None:
-            if not ended.is_set():
-                await send(message)
-
-        async def received() -> Message:
-            message = await receive()
-            return {"type": "websocket.disconnect", "code": SESSION_ENDED} if ended.is_set() else message
-
-        self._rp.sockets.add(watch)
-        try:
-            async with anyio.create_task_group() as group:
-                group.start_soon(self._look_after, watch, ended, send)
-                try:
-                    await self.app(scope, received, while_open)
-                except Exception as error:  # noqa: BLE001  # the application's own: it goes on below, not wrapped in a group
-                    failure = error
-                group.cancel_scope.cancel()
-        finally:
-            self._rp.sockets.remove(watch)
-        if failure is not None:
-            raise failure
-
-    async def _look_after(self, watch: Watch, ended: anyio.Event, send: Send) -> None:
-        woken = anyio.Event()
-        watch.on_wake = woken.set
-        while True:
-            with anyio.move_on_after(RECHECK_SECONDS):
-                await woken.wait()
-            woken = anyio.Event()  # before the look: what ends the session meanwhile is seen next
-            watch.on_wake = woken.set
-            try:
-                if await arun(watch.still_open(), self._world):
-                    continue
-            except OIDCError as error:  # a store that is away ends nothing; it is asked again
-                self._world.log.write(self._now(), "session.not_checked", logging.WARNING, error.code, error.detail)
-                continue
-            ended.set()
-            await send({"type": "websocket.close", "code": SESSION_ENDED, "reason": "session ended"})
-            return
+        self._cuts = settings.end_long_responses
 
     async def sign_out_everywhere(self, subject: str) -> int:
         """End all sessions of *subject* (the ``sub`` claim) that exist now. How many were found; in cookie mode, where none can be counted, 0.
@@ -172,10 +124,13 @@ class OIDCMiddleware:
         if isinstance(decision, PassThrough):
             user: User = decision.user  # type: ignore[assignment]  # RelyingParty makes our own User
             answer = _outgoing(send, decision.set_cookies) if decision.private and http else send
-            if decision.watch is None:
-                await self.app(_with_user(scope, user, spoofed), receive, answer)
+            seen = _with_user(scope, user, spoofed)
+            if decision.watch is not None:
+                await attend_socket(self.app, self._rp, self._world, decision.watch, seen, receive, send)
+            elif self._cuts and http and user.is_authenticated:
+                await attend_answer(self.app, self._rp, self._world, lambda: _request(scope, cookie, self._now()), seen, receive, answer)
             else:
-                await self._attend(decision.watch, _with_user(scope, user, spoofed), receive, send)
+                await self.app(seen, receive, answer)
         elif http:
             await _respond(decision, scope, send)
         else:
@@ -289,7 +244,7 @@ async def _deny(decision: Respond, scope: Scope, receive: Receive, send: Send) -
         await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
         await send({"type": "websocket.http.response.body", "body": decision.body})
     else:
-        await send({"type": "websocket.close", "code": 4401 if decision.status == 401 else 1008, "reason": ""})
+        await send({"type": "websocket.close", "code": SESSION_ENDED if decision.status == 401 else 1008, "reason": ""})
 
 
 async def _until_shutdown(receive: Receive) -> Message:

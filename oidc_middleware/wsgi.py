@@ -20,6 +20,7 @@ from oidc_middleware.flows.messages import Decision, PassThrough, Request, Respo
 from oidc_middleware.flows.outgoing import is_identity_header, private_caching
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.identity import User
+from oidc_middleware.long_lived import EndingBody
 from oidc_middleware.stores import instant, open_sync
 from oidc_middleware.transports.client import SyncHttp
 
@@ -50,6 +51,7 @@ class OIDCMiddleware:
         self._world = SyncWorld(SyncHttp(settings.http_client, trust_env=settings.trust_env), clock, store)
         self._now = self._world.clock.now
         self._lane = Lane(self._rp)
+        self._cuts = settings.end_long_responses
 
     def sign_out_everywhere(self, subject: str) -> int:
         """End all sessions of *subject* (the ``sub`` claim) that exist now. How many were found; in cookie mode, where none can be counted, 0.
@@ -71,8 +73,13 @@ class OIDCMiddleware:
             self._world.log.fault(self._now(), error)
             decision = unexpected_error(environ.get("HTTP_ACCEPT", ""))
         if isinstance(decision, PassThrough):
+            came = environ.copy() if self._cuts and decision.user.is_authenticated else None
             _set_user(environ, decision.user)
-            return self.app(environ, _outgoing(start_response, decision))
+            start = _outgoing(start_response, decision)
+            if came is None:
+                return self.app(environ, start)
+            body = EndingBody(self._rp, self._world, lambda: _request(came, self._now()), start)
+            return body.of(self.app(environ, body.start_response))
         return _respond(decision, environ, start_response)
 
 

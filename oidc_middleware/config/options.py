@@ -67,6 +67,7 @@ class Options(BaseSettings):
     http_client: Annotated[Any, PlainValidator(values.http_client)] = Field(default=None, repr=False)
     allowed_hosts: Annotated[tuple[str, ...], PlainValidator(addresses.hosts)] = ()
     websocket_origins: tuple[str, ...] = ()
+    end_long_responses: Switch = False
     extra_audiences: Words = ()
     require_pkce: Switch = False
     trust_env: Switch = True

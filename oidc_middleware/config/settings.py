@@ -62,6 +62,8 @@ class Settings:
     insecure_allow_http: bool = False
     #: Origins besides the app's own that may open WebSockets.
     websocket_origins: tuple[str, ...] = ()
+    #: Whether an answer that goes on when its session ends is cut off (catalogue WS-09).
+    end_long_responses: bool = False
     #: Audiences that an ID token may name besides ``client_id``.
     extra_audiences: tuple[str, ...] = ()
     #: Refuse a provider whose metadata does not promise PKCE with S256.

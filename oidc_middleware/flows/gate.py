@@ -18,7 +18,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from oidc_middleware.errors import LoginError, OIDCError
+from oidc_middleware.errors import LoginError, OIDCError, Unavailable
 from oidc_middleware.flows.answers import empty, login_url, page, problem, refuse, wants_page
 from oidc_middleware.flows.backchannel import backchannel_logout_endpoint
 from oidc_middleware.flows.callback import callback_endpoint
@@ -62,6 +62,17 @@ def gate(request: Request, rp: RelyingParty) -> Decision | Flow[Decision]:
     if rp.revocable:  # the session, or the word that it ended, is in a store
         return _guarded(_asked(request, rp, site), request, rp, site)
     return _decided(site.sessions.read(request.cookie, request.now), request, rp, site)
+
+
+def watch_answer(request: Request, rp: RelyingParty) -> Flow[Watch | None]:
+    """What looks after a long answer to *request*, which was let in with a session; ``None`` when that has ended. Raises ``Unavailable``."""
+    site = rp.sites.fixed or rp.sites.of(request)
+    read = yield from current_session(request, rp, site)
+    if read.reason == "away":
+        raise Unavailable("store_unavailable", "on a public path")
+    if read.session is None:
+        return None
+    return Watch(_mounted(request, site.mount) if site.mount and not request.mount else request, rp, site, read.session)
 
 
 def _asked(request: Request, rp: RelyingParty, site: Site) -> Flow[Decision]:

@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
-from oidc_middleware import asgi
+from oidc_middleware import long_lived
 from oidc_middleware.errors import Unavailable
+from oidc_middleware.flows.open_sockets import OpenSockets
+from oidc_middleware.sessions.session import Session
 from oidc_middleware.testing import Sent, run_async
 from tests.catalogue.helpers import BASE_URL, Stage
 from tests.catalogue.probe import signed_in
@@ -80,7 +82,7 @@ def stage(caplog):
 
 @pytest.fixture
 def soon(monkeypatch):
-    monkeypatch.setattr(asgi, "RECHECK_SECONDS", 0.01)
+    monkeypatch.setattr(long_lived, "RECHECK_SECONDS", 0.01)
 
 
 @pytest.mark.row("WS-03")
@@ -236,3 +238,11 @@ def test_a_thousand_idle_sockets_cost_a_bounded_amount_and_leave_nothing(stage):
 
     run_async(scenario())
     assert (len(stage.rp.sockets), stage.rp.sockets._watches) == (0, {})
+
+
+@pytest.mark.row("WS-09", "F-PR-11")
+def test_what_is_remembered_of_sign_outs_is_bounded():
+    sockets = OpenSockets()
+    for number in range(2500):
+        sockets.end(Session(issuer="https://op.example", subject=str(number), claims_json="{}", created=1.0, seen=1.0, expires=2.0))
+    assert 0 < len(sockets._ended) <= 1000
