@@ -1,6 +1,5 @@
 """Catalogue 2.1, F-OP: the provider is away, slow, or asks for patience. Who is signed in notices nothing, and nobody else gets in."""
 
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -11,10 +10,11 @@ import pytest
 from oidc_middleware.transports import client as transport
 from tests.catalogue.helpers import assert_strict, codes_on, landed, login_url
 from tests.catalogue.helpers_provider import Crowd, assert_503, down, lines, new_lines
+from tests.catalogue.scale import scaled
 from tests.conformance.party import DEEP_LINK
 from tests.conformance.tokens import EXPIRED, LIFE, keeps_tokens, refreshes, signed_in, token_of
 
-CROWD = int(os.environ.get("FAULTS_SESSIONS", "1000"))
+CROWD, REFRESHING = 1_000, scaled(200, 1_000)
 HOUR = 3600
 
 
@@ -149,7 +149,7 @@ def test_f_op_02_new_logins_are_told_to_come_again(stage):
 def test_f_op_02_tokens_that_cannot_be_refreshed_end_no_session_and_make_a_line_a_minute(stage):
     keeps_tokens(stage, idle_timeout=2 * HOUR)
     browser, _ = signed_in(stage)
-    crowd = Crowd(stage, browser, CROWD // 5)
+    crowd = Crowd(stage, browser, REFRESHING)
     down(stage.provider)
     stage.clock.advance(LIFE - 50)
     warned = []

@@ -59,13 +59,13 @@ class Peer:
 class Provider:
     """Runs *script* once for each connection, in a thread; ended by its handle."""
 
-    def __init__(self, script: Callable[[Peer], None], tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, script: Callable[[Peer], None], tls: ssl.SSLContext | None = None, address: tuple[str, int] = ("127.0.0.1", 0)) -> None:
         self.script = script
         self.tls = tls
         self.requests: list[bytes] = []
         self.connections = 0
         self._over = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._listener = socket.create_server(address, backlog=64)
         self._open: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
