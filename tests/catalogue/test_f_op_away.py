@@ -14,7 +14,7 @@ from tests.catalogue.scale import scaled
 from tests.conformance.party import DEEP_LINK
 from tests.conformance.tokens import EXPIRED, LIFE, keeps_tokens, refreshes, signed_in, token_of
 
-CROWD, REFRESHING = 1_000, scaled(200, 1_000)
+CROWD, REFRESHING = 1_000, scaled(100, 1_000)
 HOUR = 3600
 
 
