@@ -39,6 +39,7 @@ from oidc_middleware.errors import Unavailable
 from oidc_middleware.stores.base import full, unavailable
 from oidc_middleware.stores.redis_methods import AsyncMethods, SyncMethods
 from oidc_middleware.stores.redis_plans import Command, Plans, Refused
+from oidc_middleware.stores.redis_together import Together
 from oidc_middleware.stores.redis_url import Place
 
 # The library's types are incomplete here.
@@ -216,7 +217,7 @@ class AsyncRedisStore(AsyncMethods):
     def __init__(self, place: Place) -> None:
         self._place = place
         self._plans = Plans(place.prefix, together=place.form != "cluster", local_seconds=place.local_seconds)
-        self._mine: dict[tuple[int, asyncio.AbstractEventLoop], tuple[Any, asyncio.Semaphore, AsyncGenerator[None]]] = {}
+        self._mine: dict[tuple[int, asyncio.AbstractEventLoop], tuple[Any, asyncio.Semaphore, Together, AsyncGenerator[None]]] = {}
 
     def __repr__(self) -> str:
         return f"<AsyncRedisStore {self._place!r}>"
@@ -225,11 +226,16 @@ class AsyncRedisStore(AsyncMethods):
         """Close this event loop's connections; the next call opens new ones."""
         mine = self._mine.pop((os.getpid(), asyncio.get_running_loop()), None)
         if mine:
-            await mine[2].aclose()
+            await mine[3].aclose()
 
     async def _send(self, commands: list[Command]) -> list[Any]:
+        if len(commands) == 1 and commands[0][0] == "GET" and self._place.form != "cluster":  # where the keys of one command live together
+            return [await (await self._own())[2].read(commands[0][1])]
+        return await self._now(commands)
+
+    async def _now(self, commands: list[Command]) -> list[Any]:
         try:
-            client, queue = await self._own()
+            client, queue, _ = await self._own()
             await _queued(queue)
             try:
                 return await self._perhaps_twice(client, commands)
@@ -262,7 +268,7 @@ class AsyncRedisStore(AsyncMethods):
         except ResponseError as error:
             return error
 
-    async def _own(self) -> tuple[Any, asyncio.Semaphore]:
+    async def _own(self) -> tuple[Any, asyncio.Semaphore, Together]:
         loop = asyncio.get_running_loop()
         mine = self._mine.get((os.getpid(), loop))
         if mine is None:
@@ -270,9 +276,9 @@ class AsyncRedisStore(AsyncMethods):
                 del self._mine[key]
             client = _open_async(self._place)
             end = _closed_with_the_loop(client)
-            mine = self._mine[os.getpid(), loop] = (client, asyncio.Semaphore(self._place.max_connections), end)
+            mine = self._mine[os.getpid(), loop] = (client, asyncio.Semaphore(self._place.max_connections), Together(self._now), end)
             await anext(end)
-        return mine[0], mine[1]
+        return mine[:3]
 
 
 async def _queued(queue: asyncio.Semaphore) -> None:
