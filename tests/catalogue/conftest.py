@@ -12,7 +12,9 @@ from tests.catalogue.helpers_stores import AsyncRecorder, SyncRecorder
 @pytest.fixture(params=["asgi", "wsgi"])
 def stage(request, caplog):
     caplog.set_level(logging.DEBUG)
-    return Stage(request.param, caplog)
+    stage = Stage(request.param, caplog)
+    yield stage
+    stage.close()
 
 
 @pytest.fixture(params=["memory", "sqlite", "redis"])

@@ -8,7 +8,9 @@ import re
 from urllib.parse import quote, urlencode, urlsplit
 
 from oidc_middleware.sessions.pending import _decode
+from oidc_middleware.stores.redis import AsyncRedisStore, RedisStore
 from oidc_middleware.testing import Sent
+from oidc_middleware.testing.servers import run_async
 from tests.conformance.party import BASE_URL, Party, assert_strict, codes_on
 
 __all__ = ["BASE_URL", "Stage", "assert_strict", "codes_on", "cookie_named", "landed", "login_url", "quoted", "raw_request"]
@@ -16,6 +18,19 @@ __all__ = ["BASE_URL", "Stage", "assert_strict", "codes_on", "cookie_named", "la
 
 class Stage(Party):
     """One middleware, its provider, and any number of browsers."""
+
+    def worker(self, **options):
+        """One more process of the relying party; its connections to Redis are closed with the test."""
+        app = super().worker(**options)
+        self.workers = [*getattr(self, "workers", ()), app]
+        return app
+
+    def close(self):
+        for store in [app._world.store for app in self.workers]:
+            if isinstance(store, RedisStore):
+                store.close()
+            elif isinstance(store, AsyncRedisStore):
+                run_async(store.close())
 
     @property
     def rp(self):

@@ -9,6 +9,7 @@ import anyio.to_thread
 from oidc_middleware.errors import Unavailable
 from oidc_middleware.flows.stored import store_key
 from oidc_middleware.stores.base import METHODS
+from oidc_middleware.testing.keys import b64url
 from tests.conformance.party import assert_strict, codes_on
 
 #: What changes a store. Reading is no offence, writing before a login is (catalogue DS-03).
@@ -113,7 +114,7 @@ def session_id(stage, browser):
 
 def key_of(stage, browser):
     """Where the session of *browser* is kept; worked out independently of the code under test."""
-    key = "s:" + hashlib.sha256(session_id(stage, browser).encode()).hexdigest()
+    key = "s:" + b64url(hashlib.sha256(session_id(stage, browser).encode()).digest())
     assert key == store_key(session_id(stage, browser))
     return key
 

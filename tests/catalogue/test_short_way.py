@@ -8,7 +8,6 @@ import redis
 
 from oidc_middleware.errors import ConfigError
 from oidc_middleware.testing import REMOVE
-from oidc_middleware.testing.servers import run_async
 from tests.catalogue.test_lt_sessions import everywhere
 from tests.conformance.backchannel import assert_done, lives, send_logout, signs_in
 from tests.stores.servers import Server
@@ -16,23 +15,6 @@ from tests.stores.servers import Server
 #: The place, and how many seconds a process that was not told may still let somebody in.
 PLACES = {"memory": 0, "sqlite": 0, "redis": 0, "redis-local": 3, "revocation": 5}
 LOCAL = 3
-
-
-@pytest.fixture
-def stage(stage):
-    """As ever; the stores of all its processes are closed with the test."""
-    made, worker = [], stage.worker
-
-    def kept(**options):
-        made.append(worker(**options))
-        return made[-1]
-
-    stage.worker = kept
-    yield stage
-    for app in made:
-        store = app._world.store
-        if store is not None:
-            run_async(store.close()) if stage.shell == "asgi" else store.close()
 
 
 @pytest.fixture(params=PLACES)

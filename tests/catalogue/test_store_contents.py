@@ -15,6 +15,7 @@ from oidc_middleware.flows.messages import Request
 from oidc_middleware.sessions.session import Session
 from oidc_middleware.stores import open_sync
 from oidc_middleware.stores.memory import MemoryStore
+from oidc_middleware.testing.keys import b64url
 from tests.catalogue.helpers import BASE_URL, assert_strict, codes_on, landed, login_url, raw_request
 from tests.catalogue.helpers_stores import SyncRecorder, key_of, record_of, session_id
 
@@ -88,7 +89,7 @@ def test_ck_24_the_store_learns_neither_ids_nor_who_it_is(stage, store):
     browser.post_form("/oidc/logout", follow=False)
     assert {"create", "get", "replace", "delete", "claim"} <= set(store.names())
     (created,) = [(args, options) for name, args, options in store.calls if name == "create"]
-    assert created[0][0] == "s:" + hashlib.sha256(value.encode()).hexdigest()
+    assert created[0][0] == "s:" + b64url(hashlib.sha256(value.encode()).digest())
     assert created[1]["ttl"] <= stage.site.lifetimes.idle_timeout
     told = repr(store.calls)
     for secret in (value, "canary", "Ada Canary", stage.provider.user["sub"], "example.com", *stage.provider.secrets):
