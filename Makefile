@@ -7,13 +7,14 @@
 #   make fuzz          the property tests with many more examples
 #   make refresh-soak  10,000 refreshes by four workers at once, twice            (about two hours; ROUNDS=1000: any other number)
 #   make faultpoints   what can go wrong at every step of every flow, in every kind of store
+#   make soak          the tests of scale with thousands of users and a million requests; takes an hour
 #   make docs          the generated pages of docs/
 # PYTHON=python3.12 chooses the interpreter of .venv; ARGS="-k cookie" goes to pytest.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test peers lint coverage other-pythons quick bench bench-quick fuzz docs clean help
+.PHONY: demo test peers lint coverage other-pythons quick bench bench-quick fuzz soak docs clean help
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$python; break; fi; done)
@@ -92,6 +93,9 @@ refresh-soak: $(DEV)
 .PHONY: faultpoints
 faultpoints: $(DEV)
 	FAULTPOINTS=all $(PY) -m pytest -q -n $(JOBS) tests/catalogue/test_f_pr_faultpoints.py $(ARGS)
+
+soak: $(DEV)
+	SOAK=1 $(PY) -m pytest -q -n $(JOBS) --dist loadfile -m soak $(ARGS)
 
 docs: $(DEV)
 	$(PY) tools/catalogue_matrix.py

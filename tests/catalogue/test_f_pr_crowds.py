@@ -16,6 +16,7 @@ PENDING, HERD = scaled(400, 10_000), scaled(100, 10_000)
 AT_ONCE = {"asgi": 500, "wsgi": 40}
 
 
+@pytest.mark.soak
 @pytest.mark.row("F-PR-12", "DS-02")
 @pytest.mark.parametrize("mode", [{}, {"store": "memory://"}, {"revocation": "memory://"}], ids=["cookie", "store", "revocation"])
 def test_f_pr_12_logins_under_way_cost_the_server_nothing(stage, mode):
@@ -97,6 +98,7 @@ def sign_in(stage, herd, path):
     assert Counter(page.status for page in pages) == {200: len(pages)}
 
 
+@pytest.mark.soak
 @pytest.mark.row("F-PR-19", "JW-08", "DS-06")
 @pytest.mark.parametrize("mode", [{}, {"store": "memory://"}], ids=["cookie", "store"])
 def test_f_pr_19_everybody_comes_back_at_once(stage, mode):

@@ -23,6 +23,7 @@ MODES = {
 }
 
 
+@pytest.mark.soak
 @pytest.mark.row("F-PR-01")
 @pytest.mark.parametrize("mode", MODES)
 def test_f_pr_01_no_login_hangs_on_the_worker_it_began_at(stage, mode, tmp_path):
@@ -58,6 +59,7 @@ def kill_workers(program, count):
     program.ready()
 
 
+@pytest.mark.soak
 @pytest.mark.row("F-PR-01")
 @pytest.mark.interop
 @pytest.mark.slow
