@@ -218,7 +218,7 @@ def test_di_10_token_response(stage, name):
         assert "internal error" not in stage.caplog.text
 
 
-@pytest.mark.row("DI-13")
+@pytest.mark.row("DI-13", "F-OP-14")
 def test_di_13(stage):
     """The token endpoint moves: found within the hour. What is published then and is not valid changes nothing."""
     stage.accepts()

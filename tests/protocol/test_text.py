@@ -2,6 +2,9 @@
 
 import pytest
 
+from oidc_middleware.errors import ProviderError
+from oidc_middleware.protocol.messages import HttpResponse
+from oidc_middleware.protocol.responses import json_body
 from oidc_middleware.protocol.text import MAX_SHOWN, masked, shown
 
 
@@ -37,3 +40,18 @@ def test_a_secret_with_a_uuid_in_it_is_still_a_secret(secret):
 def test_masking_comes_before_truncation():
     assert "B" * 20 not in masked("word " * 35 + "B" * 100)
     assert masked(7) == "7"
+
+
+@pytest.mark.row("DI-15", "F-OP-10")
+def test_the_beginning_of_a_secret_looks_shorter_than_it_is():
+    """Where a text is cut, a secret may be cut too, and its beginning is no long word any more. Masked words make room for it."""
+    secret = "canary-secret-0123456789-abcdef"
+    for text in ("A" * 780 + " " + secret, "A" * 785 + " " + secret * 5):
+        assert "canary" not in masked(text)
+    assert "canary" not in masked("short " + secret[:15], cut=True)
+    assert masked("short words only", cut=True) == "'short words '"
+    assert masked("short words only") == "'short words only'"
+    page = HttpResponse(200, {"content-type": "text/html"}, b"word" + b" " * 1_980 + secret.encode() * 3)
+    with pytest.raises(ProviderError) as caught:
+        json_body(page, "userinfo_invalid", "userinfo")
+    assert caught.value.detail == "userinfo: 'text/html', no JSON: 'word '"
