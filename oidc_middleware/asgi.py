@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -22,7 +25,7 @@ from oidc_middleware.flows.messages import Decision, PassThrough, Request, Respo
 from oidc_middleware.flows.outgoing import MAX_REMEMBERED, is_identity_header, private_caching
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.long_lived import SESSION_ENDED, attend_answer, attend_socket
-from oidc_middleware.stores import instant, open_async
+from oidc_middleware.stores import NOT_SHARED, instant, memory_of, open_async, several_announced
 from oidc_middleware.transports.client import AsyncHttp
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
@@ -89,11 +92,15 @@ class OIDCMiddleware:
         self.app = app
         target = settings.store if settings.store is not None else settings.revocation
         store = None if target is None else open_async(target)
-        self._rp = RelyingParty(settings, User, lambda flow: arun(flow, self._world), instant(store))
+        memory = memory_of(target, store)
+        self._rp = RelyingParty(settings, User, lambda flow: arun(flow, self._world), instant(store), memory)
         self._world = AsyncWorld(AsyncHttp(settings.http_client, trust_env=settings.trust_env), clock, store)
         self._now = self._world.clock.now
         self._lane = Lane(self._rp)
         self._cuts = settings.end_long_responses
+        if memory is not None and several_announced(sys.argv, os.environ):
+            self._rp.scattered = True
+            self._world.log.write(self._now(), "store.not_shared", logging.WARNING, detail=NOT_SHARED)
 
     async def sign_out_everywhere(self, subject: str) -> int:
         """End all sessions of *subject* (the ``sub`` claim) that exist now. How many were found; in cookie mode, where none can be counted, 0.

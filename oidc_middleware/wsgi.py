@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from functools import partial
 from http import HTTPStatus
@@ -21,7 +22,7 @@ from oidc_middleware.flows.outgoing import is_identity_header, private_caching
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.identity import User
 from oidc_middleware.long_lived import EndingBody
-from oidc_middleware.stores import instant, open_sync
+from oidc_middleware.stores import NOT_SHARED, instant, is_shared, memory_of, open_sync
 from oidc_middleware.transports.client import SyncHttp
 
 if TYPE_CHECKING:
@@ -47,11 +48,12 @@ class OIDCMiddleware:
         self.app = app
         target = settings.store if settings.store is not None else settings.revocation
         store = None if target is None else open_sync(target)
-        self._rp = RelyingParty(settings, drive=lambda flow: run(flow, self._world), still=instant(store))
+        self._rp = RelyingParty(settings, drive=lambda flow: run(flow, self._world), still=instant(store), memory=memory_of(target, store))
         self._world = SyncWorld(SyncHttp(settings.http_client, trust_env=settings.trust_env), clock, store)
         self._now = self._world.clock.now
         self._lane = Lane(self._rp)
         self._cuts = settings.end_long_responses
+        self._in_memory = target is not None and not is_shared(target)
 
     def sign_out_everywhere(self, subject: str) -> int:
         """End all sessions of *subject* (the ``sub`` claim) that exist now. How many were found; in cookie mode, where none can be counted, 0.
@@ -60,8 +62,17 @@ class OIDCMiddleware:
         """
         return run(sign_out_everywhere(subject, self._rp), self._world)
 
+    def _look_at_workers(self, environ: WSGIEnvironment) -> None:
+        """PEP 3333 has the server say whether there are others, with the first request (catalogue F-ST-15)."""
+        self._in_memory = False
+        if environ.get("wsgi.multiprocess"):
+            self._rp.scattered = True
+            self._world.log.write(self._now(), "store.not_shared", logging.WARNING, detail=NOT_SHARED)
+
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
+            if self._in_memory:
+                self._look_at_workers(environ)
             now, cookie = self._now(), environ.get("HTTP_COOKIE", "")
             decision: Decision | None = self._lane.recall(cookie, environ.get("PATH_INFO", ""), now)
             if decision is None:

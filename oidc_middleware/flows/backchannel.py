@@ -31,6 +31,9 @@ from oidc_middleware.protocol.logout_token import (
 
 _NO_KEYS: Final = KeySet(())
 
+#: Why nobody is told that a logout took place, although the sessions here ended.
+SCATTERED: Final = "memory:// is for one process, and there are several: what ends in one goes on in the others. Use sqlite:/// or redis://"
+
 
 def backchannel_logout_endpoint(request: Request, rp: RelyingParty, _site: Site) -> Flow[Respond]:
     """``POST backchannel-logout``: exactly 200, or exactly 400 (Back-Channel Logout 2.8), never cached."""
@@ -41,6 +44,8 @@ def backchannel_logout_endpoint(request: Request, rp: RelyingParty, _site: Site)
         token = parse_logout_request(body, request.header("content-type"))
         logout = yield from _verified(token, rp)
         ended = yield from end_sessions(logout, rp)
+        if rp.scattered:  # the provider has to know that sessions may go on (catalogue LT-17)
+            raise Unavailable("store_unavailable", SCATTERED)
     except OIDCError as error:
         return (yield from _refused(error))
     yield Report("logout.backchannel", detail=f"{ended} sessions ended")
@@ -115,6 +120,8 @@ def sign_out_everywhere(subject: str, rp: RelyingParty) -> Flow[int]:
     now = yield from current_time()
     ended = yield from end_index(user_index(rp.settings.issuer, subject), now, rp)
     yield Report("logout.everywhere", detail=f"{ended} sessions ended")
+    if rp.scattered:
+        raise ConfigError([f"store: {SCATTERED}"])
     return ended
 
 

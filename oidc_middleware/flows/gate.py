@@ -46,6 +46,12 @@ Endpoint = Callable[[Request, RelyingParty, Site], Flow[Respond]]
 _NOTEWORTHY: Final = {"broken": logging.WARNING, "ambiguous": logging.WARNING, "unknown_format": logging.WARNING, "early": logging.WARNING,
                       "expired": logging.INFO, "gone": logging.INFO, "ended": logging.INFO}  # fmt: skip
 
+#: What becomes of a session in memory (catalogue F-ST-15): without a word about it, people would sign in again and again, and nobody know why.
+ELSEWHERE: Final = (
+    "this session is in the memory of another worker, or of this one before it was started anew: memory:// is for one process. "
+    "Use sqlite:///, redis://, or sessions in the cookie"
+)
+
 
 def gate(request: Request, rp: RelyingParty) -> Decision | Flow[Decision]:
     """What becomes of *request*."""
@@ -156,7 +162,9 @@ def _touched(request: Request, site: Site, session: Session, user: User, read: S
 
 def _without_session(request: Request, rp: RelyingParty, site: Site, read: SessionRead) -> Flow[Respond]:
     level = _NOTEWORTHY.get(read.reason)
-    if level is not None:
+    if read.reason == "elsewhere":
+        yield Report("session.other_worker", logging.WARNING, detail=ELSEWHERE)
+    elif level is not None:
         yield Report("session.expired" if level == logging.INFO else "session.rejected", level, detail=read.reason)
     if request.kind == "websocket":
         raise LoginError("login_required", "websocket without a session")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -36,7 +36,7 @@ _MAX_SITES: Final = 64
 class Site:
     """One address of the application: ``origin`` (``https://dash.example.com``) plus ``mount`` (``/dash`` or empty)."""
 
-    def __init__(self, settings: Settings, origin: str, mount: str) -> None:
+    def __init__(self, settings: Settings, origin: str, mount: str, memory: Callable[[], str] | None = None) -> None:
         self.origin = origin
         self.mount = mount
         self.secure = origin.startswith("https:")
@@ -52,7 +52,7 @@ class Site:
         self.keyring = keyring
         self.lifetimes = lifetimes
         self.sessions = SessionCookies(names, keyring, lifetimes)
-        self.stored = None if settings.store is None else StoredSessions(names, keyring, lifetimes, keep_tokens=settings.keep_tokens)
+        self.stored = None if settings.store is None else StoredSessions(names, keyring, lifetimes, keep_tokens=settings.keep_tokens, memory=memory)
         self.logins = PendingLogins(
             names,
             keyring,
@@ -83,13 +83,14 @@ class Site:
 class Sites:
     """Finds the site of a request."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, memory: Callable[[], str] | None = None) -> None:
         self._settings = settings
+        self._memory = memory
         self._sites: dict[tuple[str, str, str], Site] = {}
         self.fixed: Site | None = None
         if settings.base_url is not None:
             parts = urlsplit(settings.base_url)
-            self.fixed = Site(settings, f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/"))
+            self.fixed = Site(settings, f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/"), memory)
 
     def of(self, request: Request) -> Site:
         """The site *request* was sent to. Raises ``LoginError``: ``host_not_allowed``, ``insecure_transport``, ``bad_request_target``."""
@@ -118,7 +119,7 @@ class Sites:
             raise LoginError("insecure_transport", "plain http on a host that is not loopback; set base_url, or trusted_proxies behind a TLS proxy")
         if not _MOUNT.fullmatch(mount):
             raise LoginError("bad_request_target", f"unusable mount path {mount[:200]!r}")
-        return Site(self._settings, f"{scheme}://{host.lower()}", mount)
+        return Site(self._settings, f"{scheme}://{host.lower()}", mount, self._memory)
 
     def _address(self, request: Request) -> tuple[str, str]:
         hosts = request.headers("host")

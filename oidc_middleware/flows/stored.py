@@ -11,7 +11,7 @@ import hmac
 import logging
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 #: 256 bits (catalogue CK-24): nobody guesses one, so the id needs no signature.
 ID_BYTES: Final = 32
-_ID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+#: The id, and behind it the name of the memory that the session is in, where it is in one.
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{43}(?:\.(?P<memory>[0-9a-f]{12}))?")
 _PURPOSE: Final = "stored-session"
 #: Sessions of a generation that stay opened; two are kept.
 _REMEMBERED: Final = 1_024
@@ -78,11 +79,14 @@ def _digest(data: bytes) -> str:
 class StoredSessions:
     """Reads, writes and ends the sessions of one site."""
 
-    def __init__(self, names: CookieNames, keyring: Keyring, lifetimes: Lifetimes, *, keep_tokens: bool = False) -> None:
+    def __init__(
+        self, names: CookieNames, keyring: Keyring, lifetimes: Lifetimes, *, keep_tokens: bool = False, memory: Callable[[], str] | None = None
+    ) -> None:
         self._name = names.session
         self._secure = names.secure
         self._keyring = keyring
         self._lifetimes = lifetimes
+        self._memory = memory
         #: What was opened, under its key; two generations, so that the busy ones stay. Threads share them without a lock: each step is whole.
         self._young: dict[str, tuple[bytes, Session]] = {}
         self._old: dict[str, tuple[bytes, Session]] = {}
@@ -97,7 +101,7 @@ class StoredSessions:
         key = store_key(session_id)
         record: tuple[bytes, int] | None = yield StoreGet(key)
         if record is None:
-            return SessionRead(None, present, "gone")
+            return SessionRead(None, present, "elsewhere" if self._is_elsewhere(session_id) else "gone")
         data, version = record
         session = self._opened(key, data)
         if session is None:
@@ -117,6 +121,7 @@ class StoredSessions:
         """
         random: bytes = yield Random(ID_BYTES + 12)
         session_id = urlsafe_b64encode(random[:ID_BYTES]).rstrip(b"=").decode("ascii")
+        session_id += f".{self._memory()}" if self._memory is not None else ""
         key = store_key(session_id)
         data = self._sealed(key, session, random[ID_BYTES:])
         create = StoreCreate(key, data, self._lifetimes.remaining(session, now), indexes_of(session), session.issued)
@@ -206,6 +211,11 @@ class StoredSessions:
             # Planted from a sibling domain, or from http: there is no telling which one is ours (catalogue CK-08).
             return None, "ambiguous" if values else "absent"
         return (values[0], "ok") if _ID.fullmatch(values[0]) else (None, "broken")
+
+    def _is_elsewhere(self, session_id: str) -> bool:
+        """Whether the session of this id was put into another process's memory (catalogue F-ST-15)."""
+        match = _ID.fullmatch(session_id)
+        return match is not None and match["memory"] is not None and (self._memory is None or match["memory"] != self._memory())
 
     def _sealed(self, key: str, session: Session, entropy: bytes) -> bytes:
         return self._keyring.seal(_PURPOSE, key.encode("ascii") + b"\n" + encode(session), entropy).encode("ascii")

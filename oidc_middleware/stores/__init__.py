@@ -2,5 +2,20 @@
 
 from oidc_middleware.stores.base import AsyncStore, Instant, Record, SyncStore, instant
 from oidc_middleware.stores.targets import file_of, is_shared, open_async, open_sync, store_problems
+from oidc_middleware.stores.workers import NOT_SHARED, memory_of, several_announced
 
-__all__ = ["AsyncStore", "Instant", "Record", "SyncStore", "file_of", "instant", "is_shared", "open_async", "open_sync", "store_problems"]
+__all__ = [
+    "NOT_SHARED",
+    "AsyncStore",
+    "Instant",
+    "Record",
+    "SyncStore",
+    "file_of",
+    "instant",
+    "is_shared",
+    "memory_of",
+    "open_async",
+    "open_sync",
+    "several_announced",
+    "store_problems",
+]

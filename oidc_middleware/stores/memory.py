@@ -30,6 +30,9 @@ class MemoryStore(Instant):
     session belongs to another worker (catalogue F-ST-15). A forked child starts empty, with a name of its own.
     """
 
+    #: No other process sees what is in here.
+    shared: Final = False
+
     def __init__(self, max_sessions: int = MAX_SESSIONS) -> None:
         self._max_sessions = max_sessions
         self.start()
