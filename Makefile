@@ -3,7 +3,7 @@
 #   make test          everything that CI checks                                 (STRICT=1: a skipped test is a failure)
 #   make peers         the other providers of the interoperability tests          (without them, those tests are skipped)
 #   make lint          the checks that run no code of ours
-#   make bench         what a request costs                                      (make bench-quick: roughly)
+#   make bench         what a request costs                                      (make bench-quick: roughly; bench-scale: a million sessions)
 #   make fuzz          the property tests with many more examples
 #   make refresh-soak  10,000 refreshes by four workers at once, twice            (about two hours; ROUNDS=1000: any other number)
 #   make faultpoints   what can go wrong at every step of every flow, in every kind of store
@@ -14,7 +14,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test peers lint coverage other-pythons quick bench bench-quick fuzz soak docs clean help
+.PHONY: demo test peers lint coverage other-pythons quick bench bench-quick bench-scale fuzz soak docs clean help
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$python; break; fi; done)
@@ -81,6 +81,11 @@ bench: $(DEV)
 
 bench-quick: $(DEV)
 	$(PY) benchmarks/run.py --quick
+
+# A million sessions in a Redis of our own: ten minutes and 5 GB. Renews the tables of docs/scaling.md; then the long tests of the same rows.
+bench-scale: $(DEV)
+	$(PY) benchmarks/scale.py
+	SCALE=1 $(PY) -m pytest -q -n 0 tests/catalogue/test_f_pr_scale.py
 
 fuzz: $(DEV)
 	$(PY) -m pytest -q -n $(JOBS) -m hypothesis --hypothesis-profile=fuzz $(ARGS)

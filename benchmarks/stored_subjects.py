@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import subjects
 
-#: Browsers in turn: more than one, and what a worker of a busy application sees within a minute.
-BROWSERS: Final = 500
+#: Browsers in turn: those whose pages a busy worker serves at the moment. What is remembered for seconds is asked for each of them in each round.
+BROWSERS: Final = 100
 
 _FOLDER: Final = Path(os.environ["BENCH_FOLDER"])
 _REDIS: Final = os.environ.get("BENCH_REDIS", "")

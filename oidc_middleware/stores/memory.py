@@ -43,7 +43,8 @@ class MemoryStore(Instant):
         self.instance = SystemClock.random(6).hex()
         self._lock = threading.Lock()
         self._sessions: Shelf[_Session] = Shelf(self._max_sessions, self._unlink)
-        self._members: dict[str, set[str]] = {}
+        #: The sessions of an index. Most have one: then it stands there by itself, for a set would take half as much again as a session's claims.
+        self._members: dict[str, str | set[str]] = {}
         self._tombstones: Shelf[bool] = Shelf(2 * self._max_sessions)
         self._marks: Shelf[float] = Shelf(2 * self._max_sessions)
         self._owners: Shelf[str] = Shelf(2 * self._max_sessions)
@@ -78,7 +79,7 @@ class MemoryStore(Instant):
                 return False
             self._sessions.put(key, _Session(data, 1, indexes, issued_at), now + ttl, now)
             for index in indexes:
-                self._members.setdefault(index, set()).add(key)
+                self._link(index, key)
             return True
 
     def replace(self, key: str, data: bytes, version: int, *, ttl: float, now: float) -> bool:
@@ -96,7 +97,8 @@ class MemoryStore(Instant):
     def delete_index(self, index: str, *, issued_until: float, keep: float, now: float) -> int:
         self.mark(index, issued_until=issued_until, keep=keep, now=now)
         with self._lock:
-            keys = list(self._members.get(index, ()))
+            members = self._members.get(index, ())
+            keys = [members] if isinstance(members, str) else list(members)
         count = 0
         for start in range(0, len(keys), BATCH):
             with self._lock:
@@ -168,11 +170,19 @@ class MemoryStore(Instant):
         self._tombstones.put(key, True, now + keep, now)  # noqa: FBT003  # a mere presence
         return bool(known)
 
+    def _link(self, index: str, key: str) -> None:
+        members = self._members.setdefault(index, key)
+        if isinstance(members, set):
+            members.add(key)
+        elif members != key:
+            self._members[index] = {members, key}
+
     def _unlink(self, key: str, session: _Session) -> None:
         for index in session.indexes:
-            members = self._members.get(index, set())
-            members.discard(key)
-            if not members:
+            members = self._members.get(index)
+            if isinstance(members, set):
+                members.discard(key)
+            if not members or members == key:
                 self._members.pop(index, None)
 
 
