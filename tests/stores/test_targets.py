@@ -105,10 +105,13 @@ def test_what_a_redis_url_says():
 
 
 class TestObjects:
-    def test_a_synchronous_object_is_used_as_it_is(self):
+    def test_a_synchronous_object_is_used_as_it_is(self, tmp_path):
         store = MemoryStore()
         assert open_sync(store) is store
-        assert is_shared(store)
+        assert not is_shared(store), "it says so itself"
+        other = open_sync(f"sqlite:///{tmp_path}/sessions.db")
+        assert is_shared(other)
+        other.close()
 
     def test_an_asynchronous_object_is_used_as_it_is_and_not_for_wsgi(self):
         store = open_async("memory://")
