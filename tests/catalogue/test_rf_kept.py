@@ -94,6 +94,24 @@ def test_signing_out_gives_the_refresh_token_back(stage):
     assert warnings(stage) == []
 
 
+@pytest.mark.row("LT-21")
+@pytest.mark.parametrize("scopes", [["openid"], ["openid", "offline_access"]])
+def test_lt_21_a_session_that_the_provider_ends_takes_its_tokens_along_and_revokes_none(stage, scopes):
+    """The provider knows which of its refresh tokens outlive the session (Back-Channel Logout 2.7); a call of ours could only end one that does."""
+    users = keeps_tokens(stage, registration={"revocation": True}, scopes=scopes)
+    stage.provider.sid = "session-1"
+    browser, _ = signed_in(stage)
+    user = users[-1]
+    stage.clock.advance(1)
+    assert_done(send_logout(stage, stage.provider.logout_token()))
+    assert stage.provider.received("revocation") == []
+    assert browser.fetch("/api").status == 401
+    stage.clock.advance(LIFE)
+    with pytest.raises(LoginError):
+        asked(stage, user)
+    assert len(stage.provider.received("token")) == 1, "nothing was refreshed either"
+
+
 @pytest.mark.row("LO-12")
 @pytest.mark.parametrize("fault", [{"status": 500, "body": b""}, {"raises": httpx.ReadTimeout("slow")}, {"status": 400, "json": {"error": "x"}}])
 def test_lo_12_a_token_that_cannot_be_revoked_keeps_nobody_signed_in(stage, fault):
