@@ -1,7 +1,7 @@
 """What this version writes: everything that a browser or a store keeps for us, made with fixed secrets, a fixed time and fixed random bytes.
 
-``python -m tests.catalogue.golden`` writes ``golden_1.json``, format 1. A version that writes another format keeps that file as it is, reads it, and
-gets a file of its own beside it.
+``python -m tests.catalogue.golden`` writes ``golden_1.json``, format 1. Until the first release it is
+simply written anew. After that, a version that writes another format keeps that file as it is, reads it, and gets a file of its own beside it.
 """
 
 from __future__ import annotations

@@ -132,14 +132,14 @@ class Running(Program):
         super().__init__(command, {"PYTHONPATH": f"{ROOT}{os.pathsep}{APPS}", **environ}, cwd)
 
     def ready(self):
-        self.wait_for(f"{self.base_url}/health")
+        self.wait_for(f"{self.base_url}/health", 90)
         return self
 
     def ask_to_end(self):
         """SIGTERM, as from every process manager."""
         self._child.send_signal(signal.SIGTERM)
 
-    def ended(self, seconds=30):
+    def ended(self, seconds=60):
         """Its exit code, once it has one."""
         try:
             return self._child.wait(seconds)
@@ -151,7 +151,7 @@ class Running(Program):
         return self._child.pid
 
 
-def until(condition, what, seconds=30):
+def until(condition, what, seconds=60):
     """Wait for *condition()*."""
     end = time.monotonic() + seconds
     while not condition():

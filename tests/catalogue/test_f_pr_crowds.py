@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from oidc_middleware.testing import Sent, run_async
+from oidc_middleware.transports import slots
 from tests.catalogue.helpers import BASE_URL, codes_on, landed
 from tests.catalogue.probe import NAVIGATION
 from tests.catalogue.scale import scaled
@@ -98,13 +99,25 @@ def sign_in(stage, herd, path):
     assert Counter(page.status for page in pages) == {200: len(pages)}
 
 
+@pytest.fixture
+def unhurried(monkeypatch):
+    """How long a call may take, and when a provider counts as hanging, is another matter: the machine may be busy with other things."""
+    monkeypatch.setattr(slots, "STILL_SECONDS", 600)
+
+    def restart(stage, **options):
+        stage.restart(**options)
+        monkeypatch.setattr(stage.app._world.transport, "_deadline", 1_200)
+
+    return restart
+
+
 @pytest.mark.soak
 @pytest.mark.row("F-PR-19", "JW-08", "DS-06")
 @pytest.mark.parametrize("mode", [{}, {"store": "memory://"}], ids=["cookie", "store"])
-def test_f_pr_19_everybody_comes_back_at_once(stage, mode):
+def test_f_pr_19_everybody_comes_back_at_once(stage, mode, unhurried):
     """The start, after the weekend with all sessions and all documents out of date, and after an outage: each time one call for each document, and
     of each user one authorization request and one code, however many there are."""
-    stage.restart(**mode)
+    unhurried(stage, **mode)
     stage.caplog.set_level("CRITICAL")
     stage.provider.claims_in_id_token = True
     herd = Herd(stage, HERD)
@@ -130,8 +143,9 @@ def test_f_pr_19_everybody_comes_back_at_once(stage, mode):
 
 
 @pytest.mark.row("F-PR-19", "DS-06")
-def test_f_pr_19_more_at_once_than_calls_are_made_at_a_time(stage):
+def test_f_pr_19_more_at_once_than_calls_are_made_at_a_time(stage, unhurried):
     """The provider takes its time: whoever has no place yet waits for one, instead of beginning all over again."""
+    unhurried(stage)
     stage.caplog.set_level("CRITICAL")
     stage.provider.claims_in_id_token = True
     herd = Herd(stage, 70)

@@ -77,6 +77,7 @@ class Load:
         while any(self.requests[browser] < count + 2 for browser, count in before.items()) and time.monotonic() < end:
             assert not any(user.done() for user in self.running), [user.exception() for user in self.running if user.done()]
             time.sleep(0.005)
+        assert all(self.requests[browser] >= count + 2 for browser, count in before.items()), "somebody was not served for a minute"
 
     def stop(self):
         self.over.set()

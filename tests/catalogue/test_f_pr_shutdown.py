@@ -76,7 +76,7 @@ def test_f_pr_05_a_callback_under_way_is_finished(scene):
         answer = scene.provider.respond(browser.start_login("/api"))
         with told_to_end_during(scene, program, lambda: browser.deliver(answer, follow=False)) as page:
             assert (page.status, page.header("location")) == (303, "/api")
-        assert program.ended(20) in (0, -15), program.log
+        assert program.ended() in (0, -15), program.log
         assert "Traceback" not in program.log
     with scene.running().ready():
         assert browser.fetch("/api").json()["sub"] == scene.provider.user["sub"]
@@ -90,7 +90,7 @@ def test_f_pr_05_a_refresh_under_way_is_finished_and_kept(scene):
         scene.shift.write_text("290")
         with told_to_end_during(scene, program, lambda: browser.fetch("/token").json()) as told:
             assert told["token"] != first
-        assert program.ended(20) in (0, -15), program.log
+        assert program.ended() in (0, -15), program.log
         assert "Traceback" not in program.log
     with scene.running().ready():
         assert browser.fetch("/token").json() == told
@@ -115,7 +115,7 @@ def test_f_pr_05_so_is_one_that_nobody_waits_for_any_more(scene):
         until(lambda: not answers(scene), "it still takes new connections")
         assert program.running
         gate.set()
-        assert program.ended(20) in (0, -15), program.log
+        assert program.ended() in (0, -15), program.log
         assert "Traceback" not in program.log
     with scene.running().ready():
         assert browser.fetch("/token").json()["token"] not in (first, None)

@@ -89,6 +89,7 @@ def test_f_pr_02_what_is_written_now_the_version_before_reads():
     assert golden.written() == json.loads(golden.FILE.read_text())
 
 
+@pytest.mark.row("F-PR-01")
 def test_f_pr_02_the_new_version_goes_on_with_all_sessions_of_the_old(stage, deployment):
     browsers = [stage.browser() for _ in range(5)]
     with deployment.at("old", *browsers):
