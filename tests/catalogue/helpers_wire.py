@@ -10,7 +10,7 @@ from oidc_middleware.asgi import OIDCMiddleware as AsgiMiddleware
 from oidc_middleware.wsgi import OIDCMiddleware as WsgiMiddleware
 from tests.catalogue.helpers import BASE_URL, Stage
 from tests.conformance.party import SECRET_KEY
-from tests.transports.harness import Provider
+from tests.transports.harness import AMPLE, Provider
 
 PATHS = {"/.well-known/openid-configuration": "discovery", "/jwks": "jwks", "/token": "token", "/userinfo": "userinfo"}
 
@@ -89,19 +89,20 @@ class WireStage(Stage):
     def worker(self, **options):
         given = {**self.provider.options(), "base_url": BASE_URL, "secret_key": SECRET_KEY, "clock": self.clock, "trust_env": False, **self.kept}
         given |= options
-        if self.shell == "asgi":
-            return AsgiMiddleware(self._asgi_probe, **given)
-        return WsgiMiddleware(self._wsgi_probe, **given)
+        app = AsgiMiddleware(self._asgi_probe, **given) if self.shell == "asgi" else WsgiMiddleware(self._wsgi_probe, **given)
+        self._limit(app, AMPLE)  # a busy machine is no slow provider
+        return app
+
+    def _limit(self, app, seconds):
+        http = getattr(app._world.transport, "_http", app._world.transport)
+        http._deadline = http._connect = seconds
 
     @contextlib.contextmanager
     def hurried(self, deadline=0.4):
         """Calls to the provider have *deadline* seconds inside, for one that will never answer."""
-        http = self.app._world.transport
-        http = getattr(http, "_http", http)
-        before = http._deadline, http._connect
-        http._deadline, http._connect = deadline, deadline
+        self._limit(self.app, deadline)
         yield
-        http._deadline, http._connect = before
+        self._limit(self.app, AMPLE)
 
     def forget(self):
         """As a process that has just started: nothing is known of the provider."""

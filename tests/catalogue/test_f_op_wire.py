@@ -1,17 +1,20 @@
 """Catalogue 2.1, F-OP, byte by byte: a provider on a real socket that drips, stops in the middle, resets, and closes what it kept open."""
 
 import logging
+import time
 from dataclasses import replace
 
 import pytest
 
 from oidc_middleware.protocol.messages import HttpRequest
 from oidc_middleware.testing.servers import run_async
+from oidc_middleware.transports.client import DEADLINE
 from tests.catalogue.helpers import codes_on, landed, login_url
 from tests.catalogue.helpers_provider import new_lines
 from tests.catalogue.helpers_wire import WireStage, raw, reset
-from tests.catalogue.scale import scaled
+from tests.catalogue.scale import SOAK, scaled
 from tests.conformance.party import DEEP_LINK
+from tests.transports.harness import AMPLE
 
 ENDPOINTS = ["discovery", "jwks", "token", "userinfo"]
 
@@ -60,14 +63,27 @@ def test_f_op_06_an_answer_that_drips_meets_the_deadline(stage, endpoint, part):
         peer.drip(answer[split:], every=0.05)
 
     stage.wire.bent[endpoint] = drips
-    with new_lines(stage, level="ERROR") as written, stage.hurried():
+    begin = time.monotonic()
+    with new_lines(stage, level="ERROR") as written, stage.hurried(scaled(0.4, DEADLINE)):
         browser, page = attempt(stage)
+    assert time.monotonic() - begin <= 10.5 or not SOAK
     assert_refused_once(stage, page, browser, written, {(503, "provider_timeout"), (503, "login_interrupted")})
     assert (codes_on(page) == ["login_interrupted"]) == (endpoint == "token")
     assert stage.who(before) == stage.provider.user["sub"]
     stage.wire.bent.clear()
     stage.clock.advance(5)
     assert landed(stage.browser().login(DEEP_LINK)) == DEEP_LINK
+
+
+@pytest.mark.row("F-OP-05")
+def test_f_op_05_the_deadline_is_for_each_call_and_slow_answers_are_answers(stage):
+    """Every endpoint takes its time, all of them together more than one call may take; a day later once more."""
+    for endpoint in ENDPOINTS:
+        stage.wire.bent[endpoint] = lambda peer, answer: (peer.over.wait(scaled(0.3, 9)), peer.send(answer))
+    with stage.hurried(scaled(AMPLE, DEADLINE)):
+        for _ in range(2):
+            stage.accepts()
+            stage.clock.advance(86_400)
 
 
 # -- half a reply ---------------------------------------------------------------------------------------------------------------------------
