@@ -13,6 +13,7 @@ import anyio
 from starlette.authentication import AuthCredentials, BaseUser
 
 from oidc_middleware import identity
+from oidc_middleware.attendance import SESSION_ENDED, Attendance
 from oidc_middleware.clock import Clock
 from oidc_middleware.config import load_settings
 from oidc_middleware.drive import AsyncWorld, arun, settled
@@ -24,7 +25,7 @@ from oidc_middleware.flows.lane import Lane
 from oidc_middleware.flows.messages import Decision, PassThrough, Request, Respond
 from oidc_middleware.flows.outgoing import MAX_REMEMBERED, is_identity_header, private_caching
 from oidc_middleware.flows.relying_party import RelyingParty
-from oidc_middleware.long_lived import SESSION_ENDED, attend_answer, attend_socket
+from oidc_middleware.long_lived import attend_answer
 from oidc_middleware.stores import NOT_SHARED, instant, memory_of, open_async, several_announced
 from oidc_middleware.transports.client import AsyncHttp
 
@@ -97,6 +98,7 @@ class OIDCMiddleware:
         self._world = AsyncWorld(AsyncHttp(settings.http_client, trust_env=settings.trust_env), clock, store)
         self._now = self._world.clock.now
         self._lane = Lane(self._rp)
+        self._attendance = Attendance(self._world, self._rp.sockets)
         self._cuts = settings.end_long_responses
         if memory is not None and several_announced(sys.argv, os.environ):
             self._rp.scattered = True
@@ -133,7 +135,7 @@ class OIDCMiddleware:
             answer = _outgoing(send, decision.set_cookies) if decision.private and http else send
             seen = _with_user(scope, user, spoofed)
             if decision.watch is not None:
-                await attend_socket(self.app, self._rp, self._world, decision.watch, seen, receive, send)
+                await self._attendance.attend(decision.watch, self.app, seen, receive, send)
             elif self._cuts and http and user.is_authenticated:
                 await attend_answer(self.app, self._rp, self._world, lambda: _request(scope, cookie, self._now()), seen, receive, answer)
             else:

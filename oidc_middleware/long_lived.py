@@ -1,6 +1,7 @@
-"""What outlives the request that began it, WebSockets and long answers, and ends with its session: the part of the shells that waits.
+"""Long answers outlive the request that began them, and end with its session: the part of the shells that waits.
 
-What is asked, and when a session counts, is in :mod:`~oidc_middleware.flows.sockets`.
+What is asked, and when a session counts, is in :mod:`~oidc_middleware.flows.sockets`. WebSockets are looked after in bulk, by
+:mod:`~oidc_middleware.attendance`.
 """
 
 from __future__ import annotations
@@ -29,8 +30,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-#: The close code of a WebSocket whose session ended; the 4000s are for applications (RFC 6455 7.4.2).
-SESSION_ENDED: Final = 4401
 #: Seconds that an application has to return after it was told that a long answer is over; then it is cancelled.
 GRACE: Final = 0.5
 #: The one kind of answer that is complete whenever it ends. All others are broken off, so that half a file does not pass for a whole one.
@@ -47,40 +46,6 @@ def _not_checked(world: World, error: OIDCError) -> None:
 # -- ASGI -----------------------------------------------------------------------------------------------------------------------------------
 
 
-async def attend_socket(app: ASGIApp, rp: RelyingParty, world: AsyncWorld, watch: Watch, scope: Scope, receive: Receive, send: Send) -> None:
-    """Run the application behind a WebSocket for as long as the session lives (catalogue WS-03)."""
-    ended = anyio.Event()
-    failure: Exception | None = None
-
-    async def while_open(message: Message) -> None:
-        if not ended.is_set():
-            await send(message)
-
-    async def received() -> Message:
-        message = await receive()
-        return {"type": "websocket.disconnect", "code": SESSION_ENDED} if ended.is_set() else message
-
-    async def look_after() -> None:
-        await _pause(watch)
-        await _until_ended(watch, world)
-        ended.set()
-        await send({"type": "websocket.close", "code": SESSION_ENDED, "reason": "session ended"})
-
-    rp.sockets.add(watch)
-    try:
-        async with anyio.create_task_group() as group:
-            group.start_soon(look_after)
-            try:
-                await app(scope, received, while_open)
-            except Exception as error:  # noqa: BLE001  # the application's own: it goes on below, not wrapped in a group
-                failure = error
-            group.cancel_scope.cancel()
-    finally:
-        rp.sockets.remove(watch)
-    if failure is not None:
-        raise failure
-
-
 async def _until_ended(watch: Watch, world: AsyncWorld) -> None:
     """Look now, then every half minute, and whenever there is reason to."""
     while True:
@@ -90,19 +55,14 @@ async def _until_ended(watch: Watch, world: AsyncWorld) -> None:
                 return
         except OIDCError as error:
             _not_checked(world, error)
-        await _pause(watch, woken)
+        with anyio.move_on_after(RECHECK_SECONDS):
+            await woken.wait()
 
 
 def _alarm(watch: Watch) -> anyio.Event:
     woken = anyio.Event()
     watch.on_wake = woken.set
     return woken
-
-
-async def _pause(watch: Watch, woken: anyio.Event | None = None) -> None:
-    woken = woken or _alarm(watch)
-    with anyio.move_on_after(RECHECK_SECONDS):
-        await woken.wait()
 
 
 async def attend_answer(

@@ -12,7 +12,7 @@ _MAX_ENDED: Final = 1_000
 
 
 class Attended(Protocol):
-    """An open socket, as far as ending it goes; :class:`~oidc_middleware.flows.sockets.Watch` is one."""
+    """An open socket, as far as ending it goes; the shell has them."""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -69,5 +69,7 @@ class OpenSockets:
 
 
 def key_of(session: Session) -> str:
-    """A name for this one session, wherever it lives."""
+    """A name for this one session: where it is kept on the server, or else who signed in, and when."""
+    if session.record is not None:
+        return session.record[0]
     return f"{user_index(session.issuer, session.subject)}:{session.created!r}:{session.issued!r}"

@@ -98,18 +98,24 @@ class StoredSessions:
         session_id, reason = self._id_in(request.cookie)
         if session_id is None:
             return SessionRead(None, present, reason)
-        key = store_key(session_id)
+        session, reason = yield from self.at(store_key(session_id), request.now)
+        if reason == "gone" and self._is_elsewhere(session_id):
+            reason = "elsewhere"
+        return SessionRead(session, present, reason)
+
+    def at(self, key: str, now: float) -> Flow[tuple[Session | None, str]]:
+        """The session kept under *key*, if it counts now, and what became of it otherwise."""
         record: tuple[bytes, int] | None = yield StoreGet(key)
         if record is None:
-            return SessionRead(None, present, "elsewhere" if self._is_elsewhere(session_id) else "gone")
+            return None, "gone"
         data, version = record
         session = self._opened(key, data)
         if session is None:
-            return SessionRead(None, present, "unknown_format")
-        if not self._lifetimes.alive(session, request.now):
-            return SessionRead(None, present, "expired")
+            return None, "unknown_format"
+        if not self._lifetimes.alive(session, now):
+            return None, "expired"
         object.__setattr__(session, "record", (key, version))
-        return SessionRead(session, present, "ok")
+        return session, "ok"
 
     def write(self, session: Session, request: Request, now: float, tokens: KeptTokens | None = None) -> Flow[tuple[str, ...]]:
         """Keep a new session under a new id, and forget the one the browser had (catalogue SF-01). Result: the cookies to set.

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from oidc_middleware import long_lived
+from oidc_middleware import attendance
 from oidc_middleware.errors import Unavailable
 from oidc_middleware.flows.open_sockets import OpenSockets
 from oidc_middleware.sessions.session import Session
@@ -82,7 +82,8 @@ def stage(caplog):
 
 @pytest.fixture
 def soon(monkeypatch):
-    monkeypatch.setattr(long_lived, "RECHECK_SECONDS", 0.01)
+    monkeypatch.setattr(attendance, "RECHECK_SECONDS", 0.01)
+    monkeypatch.setattr(attendance, "TURNS", 1)
 
 
 @pytest.mark.row("WS-03")

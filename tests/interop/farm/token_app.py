@@ -20,7 +20,7 @@ def told(**answer: object) -> bytes:
 
 
 def refused(error: OIDCError) -> bytes:
-    return told(error=error.code, kind="LoginError" if isinstance(error, LoginError) else type(error).__name__)
+    return told(error=error.code, kind="LoginError" if isinstance(error, LoginError) else type(error).__name__, detail=error.detail)
 
 
 async def asgi_answer(scope) -> bytes:
