@@ -217,3 +217,37 @@ def test_without_script_the_small_window_says_that_it_may_be_closed(chromium, pl
     page.click("text=To the application")
     assert page.url == f"{place.base_url}/"
     window.close()
+
+
+@pytest.mark.row("WS-03", "WS-09")
+@pytest.mark.parametrize(
+    "place",
+    [{"OIDC_END_LONG_RESPONSES": "true"}, {"OIDC_END_LONG_RESPONSES": "true", "OIDC_STORE": "memory://"}],
+    indirect=True,
+    ids=["cookie", "store"],
+)
+def test_a_page_is_told_when_somebody_signs_out_in_another_tab(place):
+    """Its WebSocket is closed with 4401, its event stream ends for good, and after a sign-in in a small window it goes on as it was."""
+    page = place.opened("/live")
+    until(page, "heard.length === 1 && events > 0")
+    assert page.evaluate("[heard, codes, streamEnded]") == [["hello, ada"], [], 0]
+    other = place.window.tab()
+    other.goto(f"{place.base_url}/oidc/logout")
+    other.click("button:has-text('Sign out')")
+    other.wait_for_url(f"{place.base_url}/oidc/signed-out*")
+    until(page, "codes.length === 1 && streamEnded === 1")
+    until(page, "told.at(-1).state === 'ended'")
+    seen = page.evaluate("events")
+    assert page.evaluate("codes") == [4401]
+    assert text_of(page) == "Your session has ended. What is on this page stays."
+    photograph(page, "signed out in another tab")
+    with page.expect_popup() as opened:
+        page.click("oidc-session-bar a")
+    popup = opened.value
+    with popup.expect_event("close"):
+        place.sign_in(popup)
+    until(page, "told.at(-1).state === 'active'")
+    until(page, "heard.length === 2")
+    until(page, f"events > {seen}")
+    assert page.evaluate("[heard, codes, streamEnded]") == [["hello, ada", "hello, ada"], [4401], 1]
+    assert (page.input_value("textarea"), text_of(page)) == (TYPED, "")
