@@ -3,7 +3,7 @@
 import asyncio
 from urllib.parse import urlsplit
 
-from oidc_middleware.drive import _UNFINISHED
+from oidc_middleware.drive import _UNFINISHED, settled
 from oidc_middleware.errors import Unavailable
 from oidc_middleware.flows.stored_tokens import token_key
 from oidc_middleware.flows.tokens import LEASE_SECONDS
@@ -162,11 +162,9 @@ class Lab:
         """Wait for what goes on after its request has gone."""
 
         async def wait():
-            for _ in range(2_000):
-                if not _UNFINISHED:
-                    return
-                await asyncio.sleep(0)
-            raise AssertionError("something shielded never ends")
+            await settled(20.0)
+            await asyncio.sleep(0)
+            assert not _UNFINISHED, "something shielded never ends"
 
         if self.stage.shell == "asgi":
             run_async(wait())
