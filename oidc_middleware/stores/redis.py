@@ -2,7 +2,7 @@
 
 What the library alone does not give (measured, catalogue appendix A): with its defaults a call takes 4 s to notice that the server is down and a
 minute when it is silent; a pool with a limit raises instead of waiting. Hence limits of our own, one repetition when a connection broke and none
-when time ran out, and a queue in front of the pool.
+when time ran out (unless it was our own event loop that did not listen), and a queue in front of the pool.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ from redis.exceptions import (
 from redis.exceptions import (
     ConnectionError as BrokenConnection,
 )
+from redis.exceptions import (
+    TimeoutError as SilentServer,
+)
 from redis.retry import Retry
 
 from oidc_middleware.errors import Unavailable
@@ -41,6 +44,7 @@ from oidc_middleware.stores.redis_methods import AsyncMethods, SyncMethods
 from oidc_middleware.stores.redis_plans import Command, Plans, Refused
 from oidc_middleware.stores.redis_together import Together
 from oidc_middleware.stores.redis_url import Place
+from oidc_middleware.stores.stalls import Stalls
 
 # The library's types are incomplete here.
 _Sentinel: Final[Any] = redis.sentinel.Sentinel
@@ -217,7 +221,7 @@ class AsyncRedisStore(AsyncMethods):
     def __init__(self, place: Place) -> None:
         self._place = place
         self._plans = Plans(place.prefix, together=place.form != "cluster", local_seconds=place.local_seconds)
-        self._mine: dict[tuple[int, asyncio.AbstractEventLoop], tuple[Any, asyncio.Semaphore, Together, AsyncGenerator[None]]] = {}
+        self._mine: dict[tuple[int, asyncio.AbstractEventLoop], tuple[Any, asyncio.Semaphore, Together, Stalls, AsyncGenerator[None]]] = {}
 
     def __repr__(self) -> str:
         return f"<AsyncRedisStore {self._place!r}>"
@@ -226,7 +230,7 @@ class AsyncRedisStore(AsyncMethods):
         """Close this event loop's connections; the next call opens new ones."""
         mine = self._mine.pop((os.getpid(), asyncio.get_running_loop()), None)
         if mine:
-            await mine[3].aclose()
+            await mine[4].aclose()
 
     async def _send(self, commands: list[Command]) -> list[Any]:
         if len(commands) == 1 and commands[0][0] == "GET" and self._place.form != "cluster":  # where the keys of one command live together
@@ -235,14 +239,23 @@ class AsyncRedisStore(AsyncMethods):
 
     async def _now(self, commands: list[Command]) -> list[Any]:
         try:
-            client, queue, _ = await self._own()
-            await _queued(queue)
-            try:
-                return await self._perhaps_twice(client, commands)
-            finally:
-                queue.release()
+            client, queue, _, stalls = await self._own()
+            with stalls.watched() as held_up:
+                try:
+                    return await self._in_turn(client, queue, commands)
+                except (SilentServer, TimeoutError, Unavailable):
+                    if not held_up():
+                        raise
+                return await self._in_turn(client, queue, commands)  # it was we who did not listen
         except _FAULTS as error:
             raise _translated(error) from None
+
+    async def _in_turn(self, client: Any, queue: asyncio.Semaphore, commands: list[Command]) -> list[Any]:
+        await _queued(queue)
+        try:
+            return await self._perhaps_twice(client, commands)
+        finally:
+            queue.release()
 
     async def _perhaps_twice(self, client: Any, commands: list[Command]) -> list[Any]:
         try:
@@ -268,7 +281,7 @@ class AsyncRedisStore(AsyncMethods):
         except ResponseError as error:
             return error
 
-    async def _own(self) -> tuple[Any, asyncio.Semaphore, Together]:
+    async def _own(self) -> tuple[Any, asyncio.Semaphore, Together, Stalls]:
         loop = asyncio.get_running_loop()
         mine = self._mine.get((os.getpid(), loop))
         if mine is None:
@@ -276,9 +289,9 @@ class AsyncRedisStore(AsyncMethods):
                 del self._mine[key]
             client = _open_async(self._place)
             end = _closed_with_the_loop(client)
-            mine = self._mine[os.getpid(), loop] = (client, asyncio.Semaphore(self._place.max_connections), Together(self._now), end)
+            mine = self._mine[os.getpid(), loop] = (client, asyncio.Semaphore(self._place.max_connections), Together(self._now), Stalls(loop), end)
             await anext(end)
-        return mine[:3]
+        return mine[:4]
 
 
 async def _queued(queue: asyncio.Semaphore) -> None:
