@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from oidc_middleware.cli.check.faults import told
+from oidc_middleware.errors import ProviderError
 from oidc_middleware.stores import open_sync
 from tests.cli.conftest import BASE_URL, SECRET, OnSocket
 
@@ -164,3 +166,9 @@ def test_files(shell, provider, tmp_path):
 def test_a_folder_that_is_not_writable(shell, provider, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: (Path(path), mode) != (tmp_path, os.W_OK))  # root may write everywhere
     assert "not writable" in shell.at(provider, store=f"sqlite:///{tmp_path}/s.db").check(code=1)["problem"]["store"]
+
+
+def test_no_text_of_a_fault_drives_a_terminal():
+    words = told(ProviderError("metadata_invalid", "\x1b[31mevil\r\n"))
+    assert words.isprintable()
+    assert "evil" in words
