@@ -7,24 +7,19 @@ whatever else the machine does falls on all of them.
 from __future__ import annotations
 
 import os
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import subjects
 from figures import Figure
-from load import load, pinned
+from load import load
+from processes import LOAD_CORE, Process, free_port
 
 _HERE = Path(__file__).parent
-_CORES = sorted(os.sched_getaffinity(0))
-SERVER_CORE, LOAD_CORE = (_CORES[0], _CORES[1]) if len(_CORES) > 1 else (None, None)
 
 _SERVERS = {
     "asgi": ("-m", "uvicorn", "{app}", "--app-dir", "{here}", "--port", "{port}", "--loop", "uvloop", "--http", "httptools", "--no-access-log",
@@ -34,54 +29,13 @@ _SERVERS = {
 }  # fmt: skip
 
 
-class Server:
-    """A server process and its workers, ended by its handle."""
+class Server(Process):
+    """One application of *module* behind the server of its kind."""
 
     def __init__(self, kind: str, app: str, module: str = "subjects") -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
+        port = free_port()
         command = [sys.executable, *(part.format(app=f"{module}:{app}", here=_HERE, port=port) for part in _SERVERS[kind])]
-        environ = {**os.environ, "PYTHONPATH": f"{_HERE.parent}{os.pathsep}{_HERE}"}
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the server
-        self._child = subprocess.Popen(
-            command,
-            env=environ,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=pinned(SERVER_CORE),  # noqa: PLW1509  # no threads run here
-        )
-        self._wait(port)
-
-    def _wait(self, port: int) -> None:
-        until = time.monotonic() + 30
-        while self._child.poll() is None and time.monotonic() < until:
-            with suppress(OSError):
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                return
-            time.sleep(0.05)
-        self._log.seek(0)
-        raise RuntimeError(f"{self._child.args}: does not start\n{self._log.read().decode(errors='replace')}")
-
-    def cpu(self) -> float:
-        """Seconds that the processes of this server have spent on a CPU, as the scheduler counts them."""
-        spent = 0
-        for status in Path("/proc").glob("[0-9]*/stat"):
-            with suppress(OSError):
-                if int(status.read_text().rpartition(")")[2].split()[3]) == self._child.pid:  # its session
-                    spent += sum(int(task.read_text().split()[0]) for task in status.parent.glob("task/*/schedstat"))
-        return spent / 1e9
-
-    def end(self) -> None:
-        self._child.terminate()
-        try:
-            self._child.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._child.pid, signal.SIGKILL)
-            self._child.wait()
-        self._log.close()
+        super().__init__(command, port, {**os.environ, "PYTHONPATH": f"{_HERE.parent}{os.pathsep}{_HERE}"})
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def test_those_patterns_find_what_they_are_for():
     assert not _MACHINE_PATHS.search("https://login.example.com" + "/wor" + "k/x")
 
 
-@pytest.mark.parametrize("name", ["pins.txt", "canaille.txt"])
+@pytest.mark.parametrize("name", sorted(path.relative_to(ROOT / "constraints").as_posix() for path in (ROOT / "constraints").rglob("*.txt")))
 def test_pins_are_names_and_versions_only(name):
     lines = [line for line in (ROOT / "constraints" / name).read_text().splitlines() if not line.startswith("#")]
     assert lines
