@@ -12,7 +12,7 @@ from tests.catalogue.helpers import BASE_URL, codes_on, landed
 from tests.catalogue.probe import NAVIGATION
 from tests.catalogue.scale import scaled
 
-PENDING, HERD = scaled(400, 10_000), scaled(100, 10_000)
+PENDING, HERD = scaled(200, 10_000), scaled(40, 10_000)
 #: Requests that a server has under way at once: an event loop any number, threads as many as it was given.
 AT_ONCE = {"asgi": 500, "wsgi": 40}
 

@@ -17,7 +17,6 @@ OLD, NEW = "the-old-secret-key-0123456789-abcdefghijk", "the-new-secret-key-0123
 MODES = {
     "cookie": {},
     "revocation": {"revocation": "sqlite:///{folder}/ended.db"},
-    "store": {"store": "sqlite:///{folder}/sessions.db"},
     "store with tokens": {"store": "sqlite:///{folder}/sessions.db", "keep_tokens": True},
 }
 USERS = 4

@@ -15,7 +15,7 @@ from tests.catalogue.helpers import landed, login_url
 from tests.catalogue.real import Running, browser_at, free_port, provider_on_a_port, settings, until
 from tests.catalogue.scale import scaled
 
-LOGINS, ROUNDS = scaled(25, 1_000), scaled(1, 10)
+LOGINS, ROUNDS = scaled(12, 1_000), scaled(1, 10)
 MODES = {
     "cookie": {},
     "revocation": {"revocation": "sqlite:///{folder}/ended.db"},
@@ -63,7 +63,7 @@ def kill_workers(program, count):
 @pytest.mark.row("F-PR-01")
 @pytest.mark.interop
 @pytest.mark.slow
-@pytest.mark.parametrize("server", ["uvicorn", "gunicorn"])
+@pytest.mark.parametrize("server", scaled(["uvicorn"], ["uvicorn", "gunicorn"]))  # interop/test_workers.py does it to three farms
 def test_f_pr_01_every_worker_is_killed_while_people_are_at_the_provider(server):
     """Ten logins that began at workers which do not exist any more when they are finished."""
     port = free_port()
