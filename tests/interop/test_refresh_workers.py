@@ -16,7 +16,7 @@ from tests.interop.farm.farm import EACH, LIFE, WORKERS, farm
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
-ROUNDS = int(os.environ.get("REFRESH_ROUNDS", "30"))
+ROUNDS = int(os.environ.get("REFRESH_ROUNDS", "21"))
 
 
 @pytest.mark.row("RF-02")
