@@ -8,7 +8,7 @@ from typing import Final
 from oidc_middleware.errors import LoginError, ProviderError, Unavailable
 from oidc_middleware.flows.answers import login_url, navigates, page, problem, redirect, wants_page
 from oidc_middleware.flows.backchannel import end_index
-from oidc_middleware.flows.effects import Flow, Random, Report, Shielded
+from oidc_middleware.flows.effects import Flow, Random, Report, Shielded, current_time
 from oidc_middleware.flows.login import form_parameters, single_parameters
 from oidc_middleware.flows.messages import Request, Respond
 from oidc_middleware.flows.metadata import provider_metadata
@@ -16,7 +16,7 @@ from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.flows.resume import current_session, user_of
 from oidc_middleware.flows.site import Site
 from oidc_middleware.flows.stored import own_index
-from oidc_middleware.flows.tokens import give_back, refresh_token_of
+from oidc_middleware.flows.tokens import SIGN_OUT_SECONDS, give_back, refresh_token_of
 from oidc_middleware.pages import render_confirm_logout, render_signed_out
 from oidc_middleware.policy.origin import proves_same_origin
 from oidc_middleware.protocol.logout import end_session_request
@@ -106,8 +106,9 @@ def _sign_out(request: Request, rp: RelyingParty, site: Site, session: Session |
         return redirect(return_to or site.url("signed-out"), status=303, set_cookies=cleared)
     rp.sockets.end(session)
     yield Report("logout.local")
+    now = yield from current_time()
     if refresh_token is not None:
-        yield from give_back(refresh_token, rp)
+        yield from give_back(refresh_token, rp, now + SIGN_OUT_SECONDS)
     location = yield from _provider_logout(rp, site, session, return_to)
     return redirect(location or return_to or site.url("signed-out"), status=303, set_cookies=cleared)
 
@@ -121,7 +122,7 @@ def _wished(site: Site, wish: str | None) -> str | None:
 def _provider_logout(rp: RelyingParty, site: Site, session: Session, return_to: str | None) -> Flow[str | None]:
     """Where to sign out at the provider, or ``None``: a provider that is away does not keep anybody from signing out here (LO-02)."""
     try:
-        metadata = yield from provider_metadata(rp.provider, rp.settings)
+        metadata = yield from provider_metadata(rp.provider, rp.settings, seconds=SIGN_OUT_SECONDS)
     except (ProviderError, Unavailable) as error:
         yield Report("logout.provider_unavailable", code=error.code, detail=error.detail)
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Generic, TypeVar
 
 from oidc_middleware.config import Settings
@@ -97,11 +97,14 @@ class ProviderMemory:
     forced_at: float = float("-inf")
 
 
-def provider_metadata(memory: ProviderMemory, settings: Settings) -> Flow[ProviderMetadata]:
-    """The provider's metadata (OpenID Connect Discovery 4). Raises ``ProviderError`` or ``Unavailable`` when there is none to be had."""
+def provider_metadata(memory: ProviderMemory, settings: Settings, *, seconds: float | None = None) -> Flow[ProviderMetadata]:
+    """The provider's metadata (OpenID Connect Discovery 4). Raises ``ProviderError`` or ``Unavailable`` when there is none to be had.
+
+    *seconds*: who is in a hurry takes what is there, be it a little old, and else waits no longer than this.
+    """
 
     def load() -> Flow[ProviderMetadata]:
-        response = yield from fetch(discovery_request(settings.issuer))
+        response = yield from fetch(replace(discovery_request(settings.issuer), seconds=seconds))
         metadata = process_discovery(response, issuer=settings.issuer, allow_insecure_http=settings.insecure_allow_http)
         if "S256" not in metadata.code_challenge_methods:
             if settings.require_pkce:
@@ -110,7 +113,11 @@ def provider_metadata(memory: ProviderMemory, settings: Settings) -> Flow[Provid
                 yield Report("provider.pkce_not_advertised", logging.WARNING)
         return metadata
 
-    return (yield from _remembered(memory.metadata, "metadata", load))
+    if seconds is None:
+        return (yield from _remembered(memory.metadata, "metadata", load))
+    now = yield from current_time()
+    known = memory.metadata.usable(now, STALE_SECONDS)
+    return known if known is not None else (yield from _remembered(memory.metadata, "metadata in a hurry", load))
 
 
 def all_to_finish(memory: ProviderMemory, settings: Settings) -> Flow[ProviderMetadata]:

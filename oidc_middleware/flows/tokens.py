@@ -37,8 +37,8 @@ LEASE_SECONDS: Final = 20.0
 LOOK_SECONDS: Final = 0.2
 LOOKS_WITH_TOKEN: Final = 60
 LOOKS: Final = 110
-#: Signing out waits no longer for a token to be revoked (catalogue LO-12).
-REVOCATION_SECONDS: Final = 2.0
+#: Signing out waits no longer for the provider, whatever is asked of it (catalogue LO-12).
+SIGN_OUT_SECONDS: Final = 2.0
 #: The provider talks about somebody else: the session must not go on (catalogue RF-08).
 _ANOTHER: Final = frozenset({"id_token_issuer", "id_token_subject"})
 
@@ -220,7 +220,8 @@ class TokenKeeper:
             current = yield from self._stored.read(self._key)
             if current is None:  # signed out meanwhile, which revoked the old token and not this one
                 if renewed.refresh_token is not None:
-                    yield from give_back(renewed.refresh_token, self._rp)
+                    now = yield from current_time()
+                    yield from give_back(renewed.refresh_token, self._rp, now + SIGN_OUT_SECONDS)
                 raise LoginError("refresh_refused", "the session ended while its tokens were refreshed")
             return current.tokens.access_token
         yield Report("tokens.refreshed", logging.DEBUG)
@@ -291,13 +292,26 @@ def refresh_token_of(session: Session, site: Site) -> Flow[str | None]:
     return None if held is None else held.tokens.refresh_token
 
 
-def give_back(refresh_token: str, rp: RelyingParty) -> Flow[None]:
-    """Revoke *refresh_token* where the provider can (RFC 7009). A courtesy: whatever goes wrong is a line in the log (catalogue LO-12)."""
+def give_back(refresh_token: str, rp: RelyingParty, until: float) -> Flow[None]:
+    """Revoke *refresh_token* where the provider can (RFC 7009), *until* then at most, in seconds since the epoch.
+
+    A courtesy: whatever goes wrong is a line in the log (catalogue LO-12).
+    """
     try:
-        metadata = yield from provider_metadata(rp.provider, rp.settings)
+        seconds = yield from _left(until)
+        metadata = yield from provider_metadata(rp.provider, rp.settings, seconds=seconds)
         if metadata.revocation_endpoint is not None:
             request = revocation_request(metadata.revocation_endpoint, refresh_token, "refresh_token", client_of(rp.settings, metadata))
-            response = yield from ask(rp.provider.patience, replace(request, seconds=REVOCATION_SECONDS))
+            seconds = yield from _left(until)
+            response = yield from ask(rp.provider.patience, replace(request, seconds=seconds))
             process_revocation(response)
     except OIDCError as error:
         yield Report("tokens.not_revoked", logging.WARNING, error.code, error.detail)
+
+
+def _left(until: float) -> Flow[float]:
+    """Seconds until then, by a clock that may have been set meanwhile. Raises ``Unavailable`` when there are none."""
+    now = yield from current_time()
+    if now >= until:
+        raise Unavailable("provider_timeout", "signing out has taken long enough", sent=False)
+    return min(until - now, SIGN_OUT_SECONDS)

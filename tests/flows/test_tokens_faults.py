@@ -7,6 +7,7 @@ import pytest
 from oidc_middleware.errors import LoginError, ProviderError, Unavailable
 from oidc_middleware.flows.backchannel import sign_out_everywhere
 from oidc_middleware.flows.effects import (
+    Fetch,
     Report,
     StoreAcquire,
     StoreEffect,
@@ -15,12 +16,13 @@ from oidc_middleware.flows.effects import (
     StoreRelease,
     StoreReplace,
 )
+from oidc_middleware.flows.metadata import STALE_SECONDS, provider_metadata
 from oidc_middleware.flows.stored import indexes_of
 from oidc_middleware.flows.stored_tokens import token_index, token_key
 from oidc_middleware.flows.tokens import give_back
 from oidc_middleware.protocol.messages import HttpResponse
 from oidc_middleware.sessions.kept_tokens import KeptTokens
-from tests.flows.hand import Driver, json_response, party, request
+from tests.flows.hand import ISSUER, Driver, json_response, party, request
 from tests.flows.kept import LIFE, META, NEW, NO, RESET, Case, Worker
 
 
@@ -243,12 +245,39 @@ def test_a_login_that_was_overtaken_by_its_logout_keeps_no_tokens():
 @pytest.mark.parametrize("fault", [Unavailable("provider_timeout"), ProviderError("metadata_invalid")])
 def test_giving_back_is_a_courtesy(fault):
     rp, driver = party(), Driver(fault)
-    assert driver.run(give_back("r1", rp)) is None
+    assert driver.run(give_back("r1", rp, driver.clock.now() + 2)) is None
     [report] = [effect for effect in driver.effects if isinstance(effect, Report)]
     assert (report.event, report.code) == ("tokens.not_revoked", fault.code)
     rp, driver = party(), Driver(json_response(META))
-    driver.run(give_back("r1", rp))
+    driver.run(give_back("r1", rp, driver.clock.now() + 2))
     assert (driver.fetched, driver.events) == (["discovery"], [])
+
+
+@pytest.mark.row("LO-12")
+@pytest.mark.parametrize(("slow", "limits"), [(0.0, [2.0, 2.0]), (1.5, [2.0, 0.5]), (2.0, [2.0])])
+def test_two_seconds_are_for_all_that_is_asked_on_signing_out(slow, limits):
+    """What is not known of the provider has to be asked for first: its time counts."""
+    rp = party()
+    worker = Worker(json_response(META | {"revocation_endpoint": f"{ISSUER}/revoke"}), HttpResponse(200), store=None)
+    worker.meanwhile = [lambda: worker.clock.advance(slow)]
+    worker.run(give_back("r1", rp, worker.clock.now() + 2))
+    assert [effect.request.seconds for effect in worker.effects if isinstance(effect, Fetch)] == limits
+    assert worker.events == ([] if len(limits) == 2 else ["tokens.not_revoked"])
+
+
+@pytest.mark.row("LO-12")
+def test_signing_out_makes_do_with_what_is_known_of_the_provider():
+    rp = party()
+    worker = Worker(json_response(META), store=None)
+    known = worker.run(provider_metadata(rp.provider, rp.settings))
+    worker.clock.advance(STALE_SECONDS - 1)
+    assert worker.run(provider_metadata(rp.provider, rp.settings, seconds=2.0)) is known
+    assert worker.fetched == ["discovery"]
+    worker.clock.advance(1)
+    worker.answers = [Unavailable("provider_timeout")]
+    with pytest.raises(Unavailable):
+        worker.run(provider_metadata(rp.provider, rp.settings, seconds=2.0))
+    assert [effect.request.seconds for effect in worker.effects if isinstance(effect, Fetch)] == [None, 2.0]
 
 
 @pytest.mark.row("LG-01")
