@@ -41,6 +41,14 @@ def visit_of_an_old_provider(lab):
     return visit(lab)
 
 
+def visit_after_hours(lab):
+    """The same when what is known of the provider is some hours old: asked again, and used on if there is no answer."""
+    assert lab.browser().login("/start").status == 200
+    lab.stage.clock.advance(4 * 3600)
+    lab.faults.stored.clear()  # as in :func:`gone`
+    return visit(lab)
+
+
 def callback(lab, *, again=False):
     """The way back from the provider, with the call for tokens and UserInfo; *again*: over a session that lives."""
     browser = lab.signed_in() if again else lab.browser()

@@ -18,6 +18,7 @@ EVERYWHERE = ("cookie", "revocation", "store")
 FLOWS = {
     flows.visit: EVERYWHERE,
     flows.visit_of_an_old_provider: ("store",),
+    flows.visit_after_hours: ("store",),
     flows.callback: (*EVERYWHERE, "form"),
     flows.callback_again: EVERYWHERE,
     flows.new_keys: ("store",),
