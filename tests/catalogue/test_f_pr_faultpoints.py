@@ -70,6 +70,8 @@ ELSEWHERE = {
     'stored: yield Report("session.changed_meanwhile", logging.DEBUG)': "needs a second request: the state machine in test_f_pr_races",
     'gate: yield Report("session.not_prolonged", logging.WARNING, code=error.code, detail=error.detail)': "needs a cookie from a version of us "
     "that allowed longer ones: tests/flows/test_gate",
+    'gate: yield Report("session.other_worker", logging.WARNING, detail=ELSEWHERE)': "needs a cookie from another worker's memory: "
+    "test_memory_workers",
 }
 
 
