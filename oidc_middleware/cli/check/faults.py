@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from oidc_middleware.audit import escaped
@@ -39,7 +40,7 @@ def told(error: OIDCError) -> str:
 
 def advice(error: OIDCError) -> str:
     """What to do about *error*."""
-    names = error.detail.split() if error.code in ("provider_unreachable", "provider_timeout") else []
+    names = re.findall(r"\w+", error.detail) if error.code in ("provider_unreachable", "provider_timeout") else []
     found = next((text for name, text in _CAUSES.items() if name in names), None)
     return found or _ADVICE.get(error.code, f"See docs/errors.md, {error.code}.")
 
