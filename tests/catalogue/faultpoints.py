@@ -93,16 +93,16 @@ class Faults:
         self.rest()
         self._index, self.fault = index, fault
 
-    def points(self, *, cancels, all_of_them):
+    def points(self, *, cancels, thorough):
         """``(index, fault)`` of all that can happen to the effects seen since the last :meth:`rest`.
 
-        What is come to again and again on one way is disturbed the first and the last time, unless *all_of_them* are wished for.
+        What is come to again and again on one way is disturbed the first and the last time. *thorough*: with faults that are much like others.
         """
         last = {line: index for index, (_, line) in enumerate(self.seen)}
         first = {line: index for index, (_, line) in reversed(list(enumerate(self.seen)))}
-        chosen = range(len(self.seen)) if all_of_them else sorted({*first.values(), *last.values()})
+        chosen = sorted({*first.values(), *last.values()})
         found = [(index, fault) for index in chosen for fault in faults_of(self.seen[index][0], self.world, cancels=cancels)]
-        return [(index, fault) for index, fault in found if all_of_them or fault not in LIKE_OTHERS]
+        return [(index, fault) for index, fault in found if thorough or fault not in LIKE_OTHERS]
 
     def _enter(self, effect):
         """Take note of *effect*. The fault that it is to have."""

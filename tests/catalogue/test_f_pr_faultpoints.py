@@ -82,7 +82,7 @@ def run(lab, flow, index=None, fault=None):
     step = next(scenario)
     lab.faults.disturb(index, fault)
     outcome = step()
-    points = lab.faults.points(cancels=lab.stage.shell == "asgi", all_of_them=ALL)
+    points = lab.faults.points(cancels=lab.stage.shell == "asgi", thorough=ALL)
     lab.settled()
     lab.faults.calm()
     lab.judge(outcome)
