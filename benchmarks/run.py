@@ -1,4 +1,4 @@
-"""What a request costs with oidc_middleware in front, and with others: ``make bench`` (half an hour), ``make bench-quick`` (three minutes).
+"""What a request costs with oidc_middleware in front, and with others: ``make bench`` (forty minutes), ``make bench-quick`` (three).
 
 Ratios and differences within one run mean something; absolute figures of a shared machine do not.
 """

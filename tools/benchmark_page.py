@@ -21,6 +21,8 @@ RESULTS: Final = FOLDER / "results.json"
 PAGE: Final = FOLDER / "README.md"
 PICTURE: Final = FOLDER / "comparison.svg"
 
+_NOT_MEASURED: Final = "Not measured in this run."
+
 #: What results.json holds, as ``benchmarks/peers/publish.py`` writes it.
 Results = Mapping[str, Any]
 
@@ -100,6 +102,8 @@ def _versions(results: Results) -> str:
 
 
 def _outages(results: Results) -> str:
+    if not results.get("outages"):
+        return _NOT_MEASURED
     return _table(
         ("99th percentile, ms", "provider well", "token endpoint silent", "all of it silent", "ratio, tokens", "ratio, all"),
         (
@@ -108,7 +112,7 @@ def _outages(results: Results) -> str:
                 *(spread(one["p99_ms"][name], 1) for name in ("well", "silent-tokens", "silent")),
                 *(_ratio(one["p99_ms"], name) for name in ("silent-tokens", "silent")),
             )
-            for one in results.get("outages", ())
+            for one in results["outages"]
         ),
     )
 
@@ -118,11 +122,13 @@ def _ratio(p99: Mapping[str, Sequence[float]], name: str) -> str:
 
 
 def _floods(results: Results) -> str:
+    if not results.get("floods"):
+        return _NOT_MEASURED
     return _table(
         ("server", "requests", "seconds", "memory before, MB", "memory after, MB"),
         (
             (one["server"], f"{one['requests']:,}", f"{one['seconds']:g}", f"{one['before_mb']:.1f}", f"{one['after_mb']:.1f}")
-            for one in results.get("floods", ())
+            for one in results["floods"]
         ),
     )
 
