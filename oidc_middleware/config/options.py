@@ -69,6 +69,7 @@ class Options(BaseSettings):
     websocket_origins: tuple[str, ...] = ()
     end_long_responses: Switch = False
     extra_audiences: Words = ()
+    allow_missing_exp: Switch = False
     require_pkce: Switch = False
     trust_env: Switch = True
     title: Annotated[str, PlainValidator(values.title)] = ""

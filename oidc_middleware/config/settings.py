@@ -66,6 +66,8 @@ class Settings:
     end_long_responses: bool = False
     #: Audiences that an ID token may name besides ``client_id``.
     extra_audiences: tuple[str, ...] = ()
+    #: Whether a logout token may go without ``exp``; it then counts for two minutes from its ``iat`` (catalogue LT-07).
+    allow_missing_exp: bool = False
     #: Refuse a provider whose metadata does not promise PKCE with S256.
     require_pkce: bool = False
     #: Whether the proxy and certificate variables of the environment count for calls to the provider.

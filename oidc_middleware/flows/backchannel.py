@@ -79,6 +79,7 @@ def expected_logout_token(settings: Settings) -> ExpectedLogoutToken:
         algs=settings.id_token_algs,
         leeway=settings.leeway,
         extra_audiences=settings.extra_audiences,
+        allow_missing_exp=settings.allow_missing_exp,
         client_secret=settings.client_secret,
     )
 

@@ -189,6 +189,20 @@ def test_lt_07_times(ending):
     accepts(ending, ending.provider.logout_token(iat=now + 30, exp=now + 150))
 
 
+@pytest.mark.row("LT-07")
+@pytest.mark.parametrize("place", ["store", "revocation"])
+def test_lt_07_a_provider_from_before_exp_was_required(stage, place):
+    stage.restart(**{place: "memory://"}, allow_missing_exp=True)
+    stage.provider.sid = "session-1"
+    stage.browser_in = stage.accepts()[1]
+    stage.clock.advance(101)
+    now = int(stage.clock.now())
+    for wrong in ({"exp": REMOVE, "iat": now - 121}, {"exp": None}, {"exp": now - 61}, {"exp": REMOVE, "iat": REMOVE}):
+        refuses(stage, stage.provider.logout_token(**wrong))
+    accepts(stage, stage.provider.logout_token(exp=REMOVE, iat=now - 100))
+    stage.refuses_tokens(lambda provider: provider.id_token_claims.update(exp=REMOVE), code="id_token_expired")
+
+
 @pytest.mark.row("LT-08")
 def test_lt_08_a_token_has_a_name(ending):
     for jti in (REMOVE, "", None, 7, "x" * 257, "a\nb"):
