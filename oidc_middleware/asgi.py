@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import anyio
@@ -23,22 +23,17 @@ from oidc_middleware.flows.backchannel import sign_out_everywhere
 from oidc_middleware.flows.gate import gate
 from oidc_middleware.flows.lane import Lane
 from oidc_middleware.flows.messages import Decision, PassThrough, Request, Respond
-from oidc_middleware.flows.outgoing import MAX_REMEMBERED, is_identity_header, private_caching
+from oidc_middleware.flows.raw_headers import HeaderTable, cookie_and_spoofs, outgoing_headers, own_headers, without_spoofs
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.long_lived import attend_answer
 from oidc_middleware.stores import NOT_SHARED, instant, memory_of, open_async, several_announced
 from oidc_middleware.transports.client import AsyncHttp
 
-RawHeaders = Iterable[tuple[bytes, bytes]]
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-#: What decides on caching, and the answer where nothing does. ASGI wants names in lower case, yet not every application keeps to it.
-_CACHING: Final = frozenset({b"cache-control", b"etag", b"last-modified", b"Cache-Control", b"ETag", b"Etag", b"Last-Modified"})
-_NO_STORE: Final = (b"cache-control", b"private, no-store")
 
 #: Scopes without a client: the server's start and end, and the background workers of Django Channels. What servers will think of next may well
 #: have one, so it stays outside (catalogue PA-16).
@@ -64,6 +59,15 @@ class Credentials(AuthCredentials):
         raise AttributeError(f"{type(self).__name__} is read-only")
 
 
+@lru_cache(256)
+def _credentials(scopes: tuple[str, ...]) -> Credentials:
+    """One object for all who were granted the same: as good as always the scopes that are asked for."""
+    return Credentials(("authenticated", *scopes))
+
+
+_NO_CREDENTIALS: Final = Credentials(())
+
+
 class User(identity.User, BaseUser):
     """The signed-in user, as Starlette knows users."""
 
@@ -72,8 +76,8 @@ class User(identity.User, BaseUser):
     auth: Credentials
 
     def __init__(self, issuer: str, subject: str, claims_json: str = "{}", scopes: tuple[str, ...] = ()) -> None:
-        super().__init__(issuer, subject, claims_json, scopes)
-        object.__setattr__(self, "auth", Credentials(("authenticated", *scopes) if subject else ()))
+        identity.User.__init__(self, issuer, subject, claims_json, scopes)  # super() costs as much as the rest of it
+        object.__setattr__(self, "auth", _credentials(scopes) if subject else _NO_CREDENTIALS)
 
     def access_token(self) -> Awaitable[str]:
         """``await user.access_token()``: see :meth:`oidc_middleware.identity.User.access_token`."""
@@ -112,66 +116,58 @@ class OIDCMiddleware:
         return await arun(sign_out_everywhere(subject, self._rp), self._world)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
+        if scope["type"] != "http":
+            await self._not_http(scope, receive, send)
+            return
+        cookie, spoofed = cookie_and_spoofs(scope["headers"])
+        try:
+            now = self._now()
+            decision: Decision | None = self._lane.recall(cookie, scope["path"], now) if cookie else None
+            if decision is None:
+                address = (scope.get("root_path") or "", scope["path"], scope.get("raw_path") or b"")
+                decision = self._lane.public(cookie, address)
+                if decision is None:
+                    decision = await self._decided(_request(scope, cookie, now), receive)
+                    self._lane.learn(cookie, address, decision)
+        except Exception as error:  # noqa: BLE001  # a fault of ours or of a rule: nobody gets in, and no text of it gets out (ER-03)
+            decision = self._fault(scope, error)
+        if isinstance(decision, PassThrough):
+            answer = _outgoing(send, decision.set_cookies) if decision.private else send
+            seen = _with_user(scope, decision.user, spoofed)
+            if self._cuts and decision.user.is_authenticated:
+                await attend_answer(self.app, self._rp, self._world, lambda: _request(scope, cookie, self._now()), seen, receive, answer)
+            else:
+                await self.app(seen, receive, answer)
+        else:
+            await _respond(decision, scope, send)
+
+    async def _not_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
             if scope["type"] not in _NO_CLIENT:
                 raise ValueError(f"ASGI scope type {scope['type']!r}: whoever is behind it could not be asked to sign in")
             await self.app(scope, partial(_until_shutdown, receive) if scope["type"] == "lifespan" else receive, send)
             return
-        cookie, spoofed = _cookie_and_spoofs(scope["headers"])
-        http = scope["type"] == "http"
+        cookie, spoofed = cookie_and_spoofs(scope["headers"])
         try:
-            now = self._now()
-            decision: Decision | None = self._lane.recall(cookie, scope["path"], now) if http else None
-            if decision is None:
-                outcome = gate(_request(scope, cookie, now), self._rp)
-                decision = outcome if isinstance(outcome, (PassThrough, Respond)) else await arun(outcome, self._world, partial(_read_body, receive))
-                if isinstance(decision, PassThrough) and http:
-                    self._lane.remember(cookie, decision)
-        except Exception as error:  # noqa: BLE001  # a fault of ours or of a rule: nobody gets in, and no text of it gets out (ER-03)
-            self._world.log.fault(self._now(), error)
-            decision = unexpected_error(", ".join(_header_values(scope["headers"], "accept")))
-        if isinstance(decision, PassThrough):
-            user: User = decision.user  # type: ignore[assignment]  # RelyingParty makes our own User
-            answer = _outgoing(send, decision.set_cookies) if decision.private and http else send
-            seen = _with_user(scope, user, spoofed)
-            if decision.watch is not None:
-                await self._attendance.attend(decision.watch, self.app, seen, receive, send)
-            elif self._cuts and http and user.is_authenticated:
-                await attend_answer(self.app, self._rp, self._world, lambda: _request(scope, cookie, self._now()), seen, receive, answer)
-            else:
-                await self.app(seen, receive, answer)
-        elif http:
-            await _respond(decision, scope, send)
-        else:
+            decision = await self._decided(_request(scope, cookie, self._now()), receive)
+        except Exception as error:  # noqa: BLE001  # as above
+            decision = self._fault(scope, error)
+        if not isinstance(decision, PassThrough):
             await _deny(decision, scope, receive, send)
+            return
+        seen = _with_user(scope, decision.user, spoofed)
+        if decision.watch is None:
+            await self.app(seen, receive, send)
+        else:
+            await self._attendance.attend(decision.watch, self.app, seen, receive, send)
 
+    async def _decided(self, request: Request, receive: Receive) -> Decision:
+        outcome = gate(request, self._rp)
+        return outcome if isinstance(outcome, (PassThrough, Respond)) else await arun(outcome, self._world, partial(_read_body, receive))
 
-#: Names of headers seen that neither are a cookie nor claim an identity: what nearly every header of nearly every request is. Clients choose
-#: them, so neither may the names be long, nor may those that came first stay for ever.
-_harmless: set[bytes] = set()
-_MAX_HARMLESS: Final = 1024
-
-
-def _cookie_and_spoofs(headers: RawHeaders) -> tuple[bytes, bool]:
-    """The joined Cookie headers (RFC 9113 8.2.3), and whether a header claims an identity. One pass, because every request pays for it."""
-    cookie, spoofed = b"", False
-    for name, value in headers:
-        if name in _harmless:
-            continue
-        if name == b"cookie" or name.lower() == b"cookie":  # not every server writes names in lower case
-            cookie = value if not cookie else cookie + b"; " + value
-        elif is_identity_header(name.decode("latin-1")):
-            spoofed = True
-        elif len(name) <= MAX_REMEMBERED:
-            if len(_harmless) >= _MAX_HARMLESS:
-                _harmless.clear()
-            _harmless.add(name)
-    return cookie, spoofed
-
-
-def _header_values(headers: RawHeaders, name: str) -> list[str]:
-    wanted = name.encode("ascii")
-    return [value.decode("latin-1") for key, value in headers if key.lower() == wanted]
+    def _fault(self, scope: Scope, error: Exception) -> Respond:
+        self._world.log.fault(self._now(), error)
+        return unexpected_error(", ".join(HeaderTable(scope["headers"])("accept")))
 
 
 def _request(scope: Scope, cookie: bytes, now: float) -> Request:
@@ -190,55 +186,42 @@ def _request(scope: Scope, cookie: bytes, now: float) -> Request:
         (scope.get("raw_path") or b"").decode("latin-1"),
         (scope.get("query_string") or b"").decode("latin-1"),
         cookie.decode("latin-1"),
-        partial(_header_values, scope["headers"]),
+        HeaderTable(scope["headers"]),
         client[0] if client else "",
         now,
     )
 
 
-def _with_user(scope: Scope, user: User, spoofed: bool) -> Scope:
-    scope = {**scope, "user": user, "auth": user.auth}
+def _with_user(scope: Scope, user: identity.User, spoofed: bool) -> Scope:
+    """A copy, for the server's own is not ours to write in."""
+    scope = dict(scope)
+    scope["user"] = user
+    scope["auth"] = user.auth  # type: ignore[attr-defined]  # RelyingParty makes our own User
     if spoofed:
-        scope["headers"] = [(name, value) for name, value in scope["headers"] if not is_identity_header(name.decode("latin-1"))]
+        scope["headers"] = without_spoofs(scope["headers"])
     return scope
 
 
 def _outgoing(send: Send, set_cookies: Sequence[str]) -> Send:
-    """*send* with our cookies and the caching rule added to the first start of the answer; the application's own headers stay."""
+    """*send* with our cookies and the caching rule added to the first start of the answer; the application's own headers stay.
+
+    It returns what *send* returns: a coroutine of its own would cost every message another frame.
+    """
     started = False
 
-    async def outgoing(message: Message) -> None:
+    def outgoing(message: Message) -> Awaitable[None]:
         nonlocal started
         if not started and message["type"] == "http.response.start":
             started = True
-            message = {**message, "headers": _outgoing_headers(message.get("headers", ()), set_cookies)}
-        await send(message)
+            message = dict(message)
+            message["headers"] = outgoing_headers(message.get("headers", ()), set_cookies)
+        return send(message)
 
     return outgoing
 
 
-def _outgoing_headers(headers: Iterable[tuple[bytes, bytes]], set_cookies: Sequence[str]) -> list[tuple[bytes, bytes]]:
-    headers = list(headers)
-    if not set_cookies and _CACHING.isdisjoint([name for name, _ in headers]):
-        headers.append(_NO_STORE)
-        return headers
-    control = private_caching([(name.lower().decode("latin-1"), value.decode("latin-1")) for name, value in headers])
-    if set_cookies:
-        control = "private, no-store"
-        headers.append((b"vary", b"Cookie"))
-    if control is not None:
-        headers = [(name, value) for name, value in headers if name.lower() != b"cache-control"]
-        headers.append((b"cache-control", control.encode("latin-1")))
-    headers.extend((b"set-cookie", cookie.encode("latin-1")) for cookie in set_cookies)
-    return headers
-
-
-def _raw_headers(decision: Respond) -> list[tuple[bytes, bytes]]:
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in decision.headers]
-
-
 async def _respond(decision: Respond, scope: Scope, send: Send) -> None:
-    await send({"type": "http.response.start", "status": decision.status, "headers": _raw_headers(decision)})
+    await send({"type": "http.response.start", "status": decision.status, "headers": own_headers(decision)})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else decision.body})
 
 
@@ -248,7 +231,7 @@ async def _deny(decision: Respond, scope: Scope, receive: Receive, send: Send) -
     if message["type"] != "websocket.connect":
         return
     if "websocket.http.response" in (scope.get("extensions") or {}):
-        headers = [item for item in _raw_headers(decision) if item[0] != b"set-cookie"]
+        headers = [item for item in own_headers(decision) if item[0] != b"set-cookie"]
         status = 403 if decision.status == 401 else decision.status  # there is nothing a WebSocket client could do about a 401
         await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
         await send({"type": "websocket.http.response.body", "body": decision.body})

@@ -21,6 +21,9 @@ from oidc_middleware.transports.single_flight import AsyncSingleFlight, SyncSing
 
 T = TypeVar("T")
 
+#: Effects that are done on the spot, wherever. All a redirect to the provider needs are of these, so no coroutine is made for them.
+_AT_ONCE: Final = (Now, Random, Report)
+
 
 class World:
     """What both drivers share: the clock, the log, and what was used up."""
@@ -163,7 +166,7 @@ def run(flow: Flow[T], world: SyncWorld, read_body: Callable[[int], bytes] = _no
         effect = next(flow)
         while True:
             try:
-                result = world.act(effect, read_body)
+                result = world.perform(effect) if isinstance(effect, _AT_ONCE) else world.act(effect, read_body)
             except OIDCError as error:
                 effect = flow.throw(error)
             else:
@@ -180,7 +183,7 @@ async def arun(flow: Flow[T], world: AsyncWorld, read_body: Callable[[int], Awai
         effect = next(flow)
         while True:
             try:
-                result = await world.act(effect, read_body)
+                result = world.perform(effect) if isinstance(effect, _AT_ONCE) else await world.act(effect, read_body)
             except OIDCError as error:
                 effect = flow.throw(error)
             else:

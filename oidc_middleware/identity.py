@@ -25,23 +25,16 @@ class User:
     """Who is signed in. One object may serve many requests at once, so it is read-only through and through.
 
     ``issuer`` and ``identity`` (the ``sub`` claim) together name the user; neither the e-mail address nor the name does (OIDC Core 5.7).
-    ``scopes`` are those the provider granted.
     Claims are decoded when somebody reads them.
     """
 
-    __slots__ = ("_access_token", "_claims", "_claims_json", "identity", "issuer", "scopes")
+    __slots__ = ("_access_token", "_claims", "_told")
 
-    identity: str
-    issuer: str
-    scopes: tuple[str, ...]
+    _told: tuple[str, str, str, tuple[str, ...]]
 
     def __init__(self, issuer: str, subject: str, claims_json: str = "{}", scopes: tuple[str, ...] = ()) -> None:
-        object.__setattr__(self, "issuer", issuer)
-        object.__setattr__(self, "identity", subject)
-        object.__setattr__(self, "scopes", scopes)
-        object.__setattr__(self, "_claims_json", claims_json)
-        object.__setattr__(self, "_claims", None)
-        object.__setattr__(self, "_access_token", None)
+        # Whoever comes with a session that is new to this process waits for this: one slot is filled now, the others when they are needed.
+        object.__setattr__(self, "_told", (issuer, subject, claims_json, scopes))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is read-only")
@@ -61,22 +54,37 @@ class User:
         """
         if not self.is_authenticated:
             raise LoginError("login_required", "an access token of nobody")
-        source: Callable[[], Any] | None = self._access_token  # type: ignore[attr-defined]  # a slot, set through object.__setattr__
+        source: Callable[[], Any] | None = getattr(self, "_access_token", None)
         if source is None:
             raise ConfigError(["keep_tokens: is off, so there is no access token to be had"])
         return source()
 
     @property
+    def issuer(self) -> str:
+        """The provider's issuer identifier."""
+        return self._told[0]
+
+    @property
+    def identity(self) -> str:
+        """The ``sub`` claim."""
+        return self._told[1]
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes the provider granted."""
+        return self._told[3]
+
+    @property
     def is_authenticated(self) -> bool:
         """Whether a session stands behind this user. ``False`` on public paths without one."""
-        return bool(self.identity)
+        return bool(self._told[1])
 
     @property
     def claims(self) -> Mapping[str, Any]:
         """The claims the session keeps, deeply read-only."""
-        claims: Mapping[str, Any] | None = self._claims  # type: ignore[attr-defined]  # a slot, set through object.__setattr__
+        claims: Mapping[str, Any] | None = getattr(self, "_claims", None)
         if claims is None:
-            claims = frozen(json.loads(self._claims_json))  # type: ignore[attr-defined]  # likewise
+            claims = frozen(json.loads(self._told[2]))
             object.__setattr__(self, "_claims", claims)
         return claims if claims is not None else _EMPTY
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from http import HTTPStatus
 from types import TracebackType
@@ -18,7 +18,7 @@ from oidc_middleware.flows.backchannel import sign_out_everywhere
 from oidc_middleware.flows.gate import gate
 from oidc_middleware.flows.lane import Lane
 from oidc_middleware.flows.messages import Decision, PassThrough, Request, Respond
-from oidc_middleware.flows.outgoing import is_identity_header, private_caching
+from oidc_middleware.flows.outgoing import MAX_REMEMBERED, is_identity_header, private_caching
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.identity import User
 from oidc_middleware.long_lived import EndingBody
@@ -33,7 +33,11 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None,
 
 #: Where the application finds the user object.
 USER_KEY: Final = "oidc_middleware.user"
-_IDENTITY_KEYS: Final = ("REMOTE_USER", "AUTH_TYPE", USER_KEY)
+_IDENTITY_KEYS: Final = frozenset({"REMOTE_USER", "AUTH_TYPE", USER_KEY})
+
+#: What decides on caching, and the answer where nothing does.
+_CACHING: Final = frozenset({"cache-control", "etag", "last-modified"})
+_NO_STORE: Final = ("Cache-Control", "private, no-store")
 
 
 class OIDCMiddleware:
@@ -73,25 +77,31 @@ class OIDCMiddleware:
         try:
             if self._in_memory:
                 self._look_at_workers(environ)
-            now, cookie = self._now(), environ.get("HTTP_COOKIE", "")
-            decision: Decision | None = self._lane.recall(cookie, environ.get("PATH_INFO", ""), now)
+            get, lane, now = environ.get, self._lane, self._now()
+            cookie, path = get("HTTP_COOKIE", ""), get("PATH_INFO", "")
+            decision: Decision | None = lane.recall(cookie, path, now) if cookie else None
             if decision is None:
-                outcome = gate(_request(environ, now), self._rp)
-                decision = outcome if isinstance(outcome, (PassThrough, Respond)) else run(outcome, self._world, partial(_read_body, environ))
-                if isinstance(decision, PassThrough):
-                    self._lane.remember(cookie, decision)
+                address = (get("SCRIPT_NAME", ""), path, get("REQUEST_URI") or get("RAW_URI") or "")
+                decision = lane.public(cookie, address)
+                if decision is None:
+                    decision = self._decided(environ, now)
+                    lane.learn(cookie, address, decision)
         except Exception as error:  # noqa: BLE001  # a fault of ours or of a rule: nobody gets in, and no text of it gets out (ER-03)
             self._world.log.fault(self._now(), error)
             decision = unexpected_error(environ.get("HTTP_ACCEPT", ""))
         if isinstance(decision, PassThrough):
             came = environ.copy() if self._cuts and decision.user.is_authenticated else None
             _set_user(environ, decision.user)
-            start = _outgoing(start_response, decision)
+            start = _outgoing(start_response, decision.set_cookies) if decision.private else start_response
             if came is None:
                 return self.app(environ, start)
             body = EndingBody(self._rp, self._world, lambda: _request(came, self._now()), start)
             return body.of(self.app(environ, body.start_response))
         return _respond(decision, environ, start_response)
+
+    def _decided(self, environ: WSGIEnvironment, now: float) -> Decision:
+        outcome = gate(_request(environ, now), self._rp)
+        return outcome if isinstance(outcome, (PassThrough, Respond)) else run(outcome, self._world, partial(_read_body, environ))
 
 
 def _request(environ: WSGIEnvironment, now: float) -> Request:
@@ -128,39 +138,51 @@ def _native(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8").decode("latin-1")
 
 
+#: Keys seen in an environ that claim no identity: what nearly every key of nearly every request is. Clients choose those of headers, so neither
+#: may they be long, nor may those that came first stay for ever.
+_harmless: set[str] = set()
+_MAX_HARMLESS: Final = 1_024
+
+
 def _set_user(environ: WSGIEnvironment, user: User) -> None:
     """Our word alone says who is there: whatever the client, or a server on its behalf, put into these keys is gone (catalogue HD-05)."""
-    for key in [key for key in environ if key.startswith("HTTP_") and is_identity_header(key[5:])]:
-        del environ[key]
-    for key in _IDENTITY_KEYS:
-        environ.pop(key, None)
+    harmless = _harmless
+    for key in [key for key in environ if key not in harmless]:
+        if key in _IDENTITY_KEYS or (key.startswith("HTTP_") and is_identity_header(key[5:])):
+            del environ[key]
+        elif len(key) <= MAX_REMEMBERED:
+            if len(harmless) >= _MAX_HARMLESS:
+                harmless.clear()
+            harmless.add(key)
     environ[USER_KEY] = user
     if user.is_authenticated:
         environ["REMOTE_USER"] = _native(user.identity)
         environ["AUTH_TYPE"] = "oidc"
 
 
-def _outgoing(start_response: StartResponse, decision: PassThrough) -> StartResponse:
+def _outgoing(start_response: StartResponse, set_cookies: Sequence[str]) -> StartResponse:
     """*start_response* with our cookies and the caching rule added; the application's own headers stay."""
-    if not decision.private:
-        return start_response
 
     def outgoing(status: str, headers: Headers, exc_info: ExcInfo | None = None, /) -> Callable[[bytes], object]:
-        ours = _outgoing_headers(list(headers), decision)
+        ours = _outgoing_headers(headers, set_cookies)
         return start_response(status, ours) if exc_info is None else start_response(status, ours, exc_info)
 
     return outgoing
 
 
-def _outgoing_headers(headers: Headers, decision: PassThrough) -> Headers:
-    control = private_caching([(name.lower(), value) for name, value in headers])
-    if decision.set_cookies:
+def _outgoing_headers(headers: Headers, set_cookies: Sequence[str]) -> Headers:
+    lowered = [(name.lower(), value) for name, value in headers]
+    if not set_cookies and _CACHING.isdisjoint([name for name, _ in lowered]):
+        return [*headers, _NO_STORE]
+    control = private_caching(lowered)
+    headers = list(headers)
+    if set_cookies:
         control = "private, no-store"
         headers.append(("Vary", "Cookie"))
     if control is not None:
         headers = [(name, value) for name, value in headers if name.lower() != "cache-control"]
         headers.append(("Cache-Control", control))
-    headers.extend(("Set-Cookie", cookie) for cookie in decision.set_cookies)
+    headers.extend(("Set-Cookie", cookie) for cookie in set_cookies)
     return headers
 
 

@@ -127,15 +127,8 @@ def _with_session(request: Request, rp: RelyingParty, site: Site, session: Sessi
         return PassThrough(user, watch=Watch(request, rp, site, session))
     if site.lifetimes.touch_due(session, request.now):
         return _touched(request, site, session, user, read)
-    return PassThrough(user, valid=_valid(rp, site, session), lives=_lives(rp, session) if rp.revocable else None)
-
-
-def _valid(rp: RelyingParty, site: Site, session: Session) -> tuple[float, float]:
-    """For how long this answer holds for the same cookies: only at one address, and until the session is due to be written."""
-    if rp.sites.fixed is None:
-        return NEVER
-    earliest, latest = site.lifetimes.window(session)
-    return earliest, min(latest, site.lifetimes.touch_at(session))
+    valid = NEVER if rp.sites.fixed is None else site.lifetimes.quiet(session)
+    return PassThrough(user, valid=valid, lives=_lives(rp, session) if rp.revocable else None)
 
 
 def _lives(rp: RelyingParty, session: Session) -> Callable[[float], bool]:

@@ -1,45 +1,77 @@
-"""The short way for a browser that was let in a moment ago: the same cookies, the same answer, without asking the gate again.
+"""The short way for what nearly all requests are: somebody whose session was not ended, and anybody at a public address.
 
-Only what the gate itself answered gets in, and only where its answer hangs on nothing but the cookies, the time, the rules and whether the session
-was ended: one fixed address. All of them are asked every time (catalogue AZ-04, CK-07, LT-17); whatever cannot be known at once, and a path that
-could be one of our own endpoints, takes the long way.
+It says what the gate would say, or nothing: only where the answer hangs on nothing but the cookies, the time, the rules, the address and whether the
+session was ended, and only for one fixed site. All of them are asked every time (catalogue AZ-04, CK-07, LT-17); whatever cannot be known at once,
+and a path that could be one of our own endpoints, takes the long way.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from oidc_middleware.flows.messages import NEVER, PassThrough
+from oidc_middleware.flows.messages import NEVER, Decision, PassThrough
 from oidc_middleware.flows.relying_party import RelyingParty
+from oidc_middleware.flows.resume import user_of
 
 #: Entries of a generation. Two are kept, so between 1,024 and 2,048 browsers; 2 to 4 MB with usual cookies.
 CAPACITY: Final = 1_024
 #: Longer headers take the long way: the application's cookies are a client's to choose, and would be kept with ours (catalogue F-PR-11).
 MAX_REMEMBERED: Final = 8_192
+#: The same for addresses, in characters.
+LONGEST_ADDRESS: Final = 200
+
+#: Mount, path and raw target as the server tells them: everything in a request that public paths are judged by.
+Address = tuple[str, str, bytes | str]
 
 
 class Lane:
-    """Remembers decisions by the raw Cookie header. Threads share it without a lock: each step is whole, and forgetting is harmless."""
+    """Remembers what raw Cookie headers mean, and which addresses are public. Threads share it without a lock: each step is whole, and forgetting
+    is harmless.
+    """
 
     def __init__(self, rp: RelyingParty) -> None:
+        self._rp = rp
+        self._site = rp.sites.fixed
         self._prefix = rp.settings.prefix
-        self._check = rp.allow.check
+        self._check = None if rp.allow.everyone else rp.allow.check
+        self._stranger = PassThrough(rp.anonymous, private=False)
         self._young: dict[bytes | str, PassThrough] = {}
         self._old: dict[bytes | str, PassThrough] = {}
+        self._public: set[Address] = set()
 
     def recall(self, cookie: bytes | str, path: str, now: float) -> PassThrough | None:
-        """What the gate would say, or ``None``: ask it."""
-        decision = self._young.get(cookie)
+        """What the gate would say to whoever has a live session in *cookie*, or ``None``: ask it."""
+        decision = self._young.get(cookie) or self._older(cookie, now)
         if decision is None:
-            decision = self._old.get(cookie)
-            if decision is None:
-                return None
-            self.remember(cookie, decision)
+            return None
         earliest, latest = decision.valid
-        if earliest <= now < latest and self._prefix not in path and self._check(decision.user) is None:
-            lives = decision.lives
-            return decision if lives is None or lives(now) else None
-        return None
+        if not earliest <= now < latest or self._prefix in path:
+            return None
+        if self._check is not None and self._check(decision.user) is not None:
+            return None
+        lives = decision.lives
+        return decision if lives is None or lives(now) else None
+
+    def _older(self, cookie: bytes | str, now: float) -> PassThrough | None:
+        decision = self._old.get(cookie) or self._opened(cookie, now)
+        if decision is not None:
+            self.remember(cookie, decision)
+        return decision
+
+    def _opened(self, cookie: bytes | str, now: float) -> PassThrough | None:
+        """The session in *cookie*, if it passes every check that the gate makes before it asks the rules. In a store, only the gate looks."""
+        rp, site = self._rp, self._site
+        if site is None or rp.revocable or not cookie:
+            return None
+        session = site.sessions.read(cookie if isinstance(cookie, str) else cookie.decode("latin-1"), now).session
+        return None if session is None else PassThrough(user_of(session, rp), valid=site.lifetimes.quiet(session))
+
+    def public(self, cookie: bytes | str, address: Address) -> PassThrough | None:
+        """What the gate said to strangers at this *address*, if it is public. Whose cookies so much as name a session has to ask the gate."""
+        if address not in self._public or self._site is None:
+            return None
+        text = cookie if isinstance(cookie, str) else cookie.decode("latin-1")
+        return None if self._site.session_name in text else self._stranger
 
     def remember(self, cookie: bytes | str, decision: PassThrough) -> None:
         """Keep a decision, if it says for how long it holds."""
@@ -48,3 +80,13 @@ class Lane:
         if len(self._young) >= CAPACITY:
             self._old, self._young = self._young, {}
         self._young[cookie] = decision
+
+    def learn(self, cookie: bytes | str, address: Address, decision: Decision) -> None:
+        """What the gate just said: to somebody with a session, or to a stranger at a public address, which hangs on the address alone."""
+        if not isinstance(decision, PassThrough):
+            return
+        self.remember(cookie, decision)
+        if not decision.private and sum(map(len, address)) <= LONGEST_ADDRESS:
+            if len(self._public) >= CAPACITY:
+                self._public.clear()
+            self._public.add(address)

@@ -78,7 +78,7 @@ def start_login(
 ) -> Flow[Respond]:
     """A new pending login in its own cookie, and the redirect that carries its state, nonce and code challenge."""
     settings = rp.settings
-    metadata = yield from provider_metadata(rp.provider, settings)
+    metadata = yield from provider_metadata(rp.provider, settings, request.now)
     rp.provider.patience.check(finishing(settings), request.now)  # nobody signs in there to be turned away here (catalogue F-OP-07)
     extra = {**settings.authorize_params, **(overrides or {})}
     entropy: bytes = yield Random(3 * 32 + 12)

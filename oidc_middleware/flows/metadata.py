@@ -97,11 +97,17 @@ class ProviderMemory:
     forced_at: float = float("-inf")
 
 
-def provider_metadata(memory: ProviderMemory, settings: Settings, *, seconds: float | None = None) -> Flow[ProviderMetadata]:
+def provider_metadata(
+    memory: ProviderMemory, settings: Settings, now: float | None = None, *, seconds: float | None = None
+) -> Flow[ProviderMetadata]:
     """The provider's metadata (OpenID Connect Discovery 4). Raises ``ProviderError`` or ``Unavailable`` when there is none to be had.
 
-    *seconds*: who is in a hurry takes what is there, be it a little old, and else waits no longer than this.
+    *now*: the time of a request that has not waited for anything yet, so that it need not be asked again. *seconds*: who is in a hurry takes what is
+    there, be it a little old, and else waits no longer than this.
     """
+    fresh = None if now is None else memory.metadata.usable(now, FRESH_SECONDS)
+    if fresh is not None:
+        return fresh
 
     def load() -> Flow[ProviderMetadata]:
         response = yield from fetch(replace(discovery_request(settings.issuer), seconds=seconds))

@@ -51,6 +51,7 @@ class Site:
         cross_site = settings.response_mode == "form_post"  # a form post comes from the provider's site
         self.keyring = keyring
         self.lifetimes = lifetimes
+        self.session_name = names.session
         self.sessions = SessionCookies(names, keyring, lifetimes)
         self.stored = None if settings.store is None else StoredSessions(names, keyring, lifetimes, keep_tokens=settings.keep_tokens, memory=memory)
         self.logins = PendingLogins(

@@ -50,6 +50,11 @@ class AllowRules:
         return cls(rules)
 
     @property
+    def everyone(self) -> bool:
+        """Whether everybody who is signed in may come in, so that there is nothing to ask."""
+        return self._rules.everyone
+
+    @property
     def claims(self) -> frozenset[str]:
         """The claims the rules look at: a session has to keep them. A callable looks at what it likes, which nobody knows."""
         mail = ("email", "email_verified") if self._mail else ()

@@ -37,5 +37,7 @@ def safe_return_to(value: object, *, own_prefix: str, default: str) -> str:
     for _ in range(3):
         if _DOUBTFUL.search(path) or path == own or path.startswith(own + b"/"):
             return default
+        if b"%" not in path:
+            break  # decoding changes nothing any more
         path = unquote_to_bytes(path)
     return value

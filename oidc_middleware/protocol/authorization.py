@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
+from urllib.parse import quote
 
 from oidc_middleware.protocol.authorize_params import OURS, authorize_params_problems
 from oidc_middleware.protocol.callback import CallbackParameters, ValidatedCallback, parse_callback, validate_callback
@@ -23,6 +26,7 @@ __all__ = [
 ]
 
 _NONE: Final[Mapping[str, object]] = MappingProxyType({})
+_UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]*")  # RFC 3986 2.3
 
 
 def authorization_request(
@@ -42,20 +46,29 @@ def authorization_request(
     The endpoint's own query is kept. Every name occurs once, and ours win over *extra* (``authorize_params``) and over the endpoint's query
     (catalogue ST-18). Lists in *extra* are joined by spaces, mappings (``claims``) become JSON, ``None`` is left out.
     """
-    parameters = parameter_texts(extra)
+    begin = _begin(endpoint, client_id, redirect_uri, tuple(scopes), response_mode, tuple(parameter_texts(extra).items()))
+    return f"{begin}&state={_quoted(state)}&nonce={_quoted(nonce)}&code_challenge={_quoted(code_challenge)}"
+
+
+@lru_cache(64)  # the same for nearly every login; a link can ask for another prompt
+def _begin(endpoint: str, client_id: str, redirect_uri: str, scopes: tuple[str, ...], response_mode: str, extra: tuple[tuple[str, str], ...]) -> str:
+    """The URL up to what is new in every login."""
+    parameters = dict(extra)
     parameters |= {
         "response_type": "code",
         "client_id": client_id,
         "redirect_uri": redirect_uri,
         "scope": " ".join(scopes),
-        "state": state,
-        "nonce": nonce,
-        "code_challenge": code_challenge,
         "code_challenge_method": CHALLENGE_METHOD,
     }
     if response_mode != "query":
         parameters["response_mode"] = response_mode
-    return with_query(endpoint, parameters)
+    return with_query(endpoint, parameters, without=("state", "nonce", "code_challenge"))
+
+
+def _quoted(value: str) -> str:
+    """For a query. Ours are base64url, where there is nothing to do."""
+    return value if _UNRESERVED.fullmatch(value) else quote(value, safe="")
 
 
 def parameter_texts(extra: Mapping[str, object]) -> dict[str, str]:

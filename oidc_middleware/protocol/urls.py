@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 from urllib.parse import SplitResult, quote, unquote_plus, urlencode, urlsplit, urlunsplit
 
@@ -64,10 +64,13 @@ def endpoint_problem(url: str, *, allow_insecure_http: bool = False) -> str | No
     return None
 
 
-def with_query(url: str, parameters: Mapping[str, str]) -> str:
-    """*url* with *parameters* added; what its query already holds stays, except names that *parameters* sets (RFC 6749 3.1: no name twice)."""
+def with_query(url: str, parameters: Mapping[str, str], without: Collection[str] = ()) -> str:
+    """*url* with *parameters* added; what its query already holds stays, except names that *parameters* sets (RFC 6749 3.1: no name twice), and
+    those in *without*.
+    """
     parts = urlsplit(url)
-    kept = [piece for piece in parts.query.split("&") if piece and unquote_plus(piece.partition("=")[0]) not in parameters]
+    names = {*parameters, *without}
+    kept = [piece for piece in parts.query.split("&") if piece and unquote_plus(piece.partition("=")[0]) not in names]
     return urlunsplit(parts._replace(query="&".join([*kept, urlencode(parameters, quote_via=quote)])))
 
 

@@ -142,12 +142,15 @@ class PendingLogins:
         of :data:`OWN_BUDGET`. The new login is always written: a return path that does not fit gives way to the landing page (catalogue RD-17).
         """
         name, limit = self._name(pending.state), min(self._budget, self._room(cookie_header) if room is None else room)
-        if cost(name, sealed_size(len(_encode(pending)))) > limit:
-            pending = replace(pending, return_to=self._landing)
-        value = self._keyring.seal("login", _encode(pending), entropy)
+        encoded = _encode(pending)
+        if cost(name, sealed_size(len(encoded))) > limit:
+            encoded = _encode(replace(pending, return_to=self._landing))
+        value = self._keyring.seal("login", encoded, entropy)
         max_age = int(self._login_timeout) + _KEPT_EXPIRED
         new = set_cookie(name, value, max_age=max_age, secure=self._secure, same_site=self._same_site)
         others = self._begun(cookie_header, name)
+        if not others:
+            return (new,)
         return (new, *self._deletions(others, now, limit - cost(name, len(value)), self._max_alive - 1))
 
     def trim(self, cookie_header: str, finished: str, now: float, room: int) -> tuple[str, ...]:
@@ -165,6 +168,8 @@ class PendingLogins:
         return {name: values for name, values in found.items() if _SUFFIX.fullmatch(name, start) and name != without}
 
     def _room(self, cookie_header: str) -> int:
+        if not cookie_header:
+            return OWN_BUDGET
         taken = (cost(name, len(value)) for prefix in self._others for name, values in find_prefix(cookie_header, prefix).items() for value in values)
         return OWN_BUDGET - sum(taken)
 

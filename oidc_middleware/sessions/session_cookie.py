@@ -122,12 +122,15 @@ class SessionCookies:
 
     def _open(self, text: str) -> _Opened:
         """Runs behind the cache. Raising keeps a text out of it: only what is ours gets in."""
-        count, parts = text.split("~", 1) if "~" in text else ("1", text)
-        data = self._keyring.open("session", parts.replace("~", ""))
-        if data[:1] != bytes([int(count)]):
+        count = 1
+        if "~" in text:
+            number, parts = text.split("~", 1)
+            count, text = int(number), parts.replace("~", "")
+        data = self._keyring.open("session", text)
+        if not data or data[0] != count:
             raise BrokenSeal
         session = decode(data[1:])
-        return _Opened(SessionRead(session, self._names[: int(count)], "ok"), *self._lifetimes.window(session))
+        return _Opened(SessionRead(session, self._names[:count], "ok"), *self._lifetimes.window(session))
 
     def cost(self, session: Session) -> int:
         """Bytes of ``Cookie`` header the session would take; to decide what to keep before writing it."""

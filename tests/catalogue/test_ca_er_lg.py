@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from oidc_middleware.asgi import _outgoing_headers
 from oidc_middleware.flows.effects import Claim, Fetch
 from oidc_middleware.flows.messages import PassThrough, Request, Respond
+from oidc_middleware.flows.raw_headers import outgoing_headers
 from oidc_middleware.identity import ANONYMOUS
 from oidc_middleware.protocol.callback import _PROOF, CallbackParameters, ValidatedCallback
 from oidc_middleware.protocol.messages import HttpRequest
@@ -65,7 +65,7 @@ def test_ca_02_a_protected_answer_is_private(stage, given, expected):
 @pytest.mark.parametrize("name", ["Cache-Control", "CACHE-CONTROL", "cache-Control"])
 def test_ca_02_in_whatever_case_an_application_writes_it(name):
     """ASGI wants names in lower case; what an application sends otherwise must not open a way around."""
-    headers = _outgoing_headers([(name.encode(), b"public, max-age=600")], ())
+    headers = outgoing_headers([(name.encode(), b"public, max-age=600")], ())
     values = [value for key, value in headers if key.lower() == b"cache-control"]
     assert values in ([b"private, max-age=600"], [b"public, max-age=600", b"private, no-store"]), "the strictest of two counts (RFC 9111 4.2.1)"
 

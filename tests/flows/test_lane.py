@@ -5,46 +5,70 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oidc_middleware.flows.gate import gate
-from oidc_middleware.flows.lane import CAPACITY, MAX_REMEMBERED, Lane
+from oidc_middleware.flows.lane import CAPACITY, LONGEST_ADDRESS, MAX_REMEMBERED, Lane
 from oidc_middleware.flows.messages import NEVER, PassThrough
 from oidc_middleware.sessions.session import Session
 from tests.flows.hand import party, request
 
 BEGIN = 1_800_000_000.0
 PATHS = ["/", "/x", "/oidc", "/oidc/logout", "/a/oidc/b", "//oidc/login", "/dash/oidc/callback", "/OIDC/x", "", "*"]
+PUBLIC = ["/open", "/static/*"]
+TIMES = [-3_661, -3_660, -61, -1, 0, 1, 899, 900, 3599, 3600, 8 * 3600, 10**9]
 
 
-def with_session(rp, subject="ada", seen=BEGIN):
+def with_session(rp, subject="ada", seen=BEGIN, claims="{}"):
     """A Cookie header with a live session at the fixed site of *rp*."""
-    session = Session(issuer="https://op.example.com", subject=subject, claims_json="{}", created=BEGIN, seen=seen, expires=BEGIN + 8 * 3600)
+    session = Session(issuer="https://op.example.com", subject=subject, claims_json=claims, created=BEGIN, seen=seen, expires=BEGIN + 8 * 3600)
     (cookie,) = rp.sites.fixed.sessions.write(session, BEGIN, bytes(12), ())
     return cookie.partition(";")[0]
 
 
-def ask(rp, lane, cookie, path="/x", now=BEGIN):
-    """``(what the lane says, what the gate says)``; the gate's word is remembered, as the shells do."""
-    short = lane.recall(cookie, path, now)
-    decision = gate(request(path, cookie=cookie, now=now), rp)
-    if isinstance(decision, PassThrough):
-        lane.remember(cookie, decision)
+def ask(rp, lane, cookie, path="/x", now=BEGIN, target="", mount=""):
+    """``(what the lane says, what the gate says)``, as the shells ask: the gate's word is learnt, be it asked or not."""
+    address = (mount, path, target)
+    short = lane.recall(cookie, path, now) or lane.public(cookie, address)
+    decision = gate(request(path, cookie=cookie, now=now, target=target, mount=mount), rp)
+    lane.learn(cookie, address, decision)
     return short, decision
+
+
+def agrees(short, decision):
+    return short is None or (isinstance(decision, PassThrough) and short == decision and short.user is decision.user)
 
 
 @settings(deadline=None, max_examples=200)
 @given(
     st.lists(
-        st.tuples(st.sampled_from(PATHS), st.integers(0, 3), st.sampled_from([-61, -1, 0, 1, 899, 900, 3599, 3600, 8 * 3600, 10**9])),
+        st.tuples(
+            st.sampled_from([*PATHS, "/open", "/open/", "/static/a.js", "/static/../x", "/static/%2e", "/dash/open", "/oidc/open"]),
+            st.integers(0, 8),
+            st.sampled_from(TIMES),
+            st.sampled_from(["", "same", "/open", "/static/%2e%2e/x", "/x"]),
+            st.sampled_from(["", "", "/dash"]),
+        ),
         max_size=30,
     ),
-    st.sampled_from([None, {"group": ["admins"]}]),
+    st.sampled_from([None, {"group": ["admins"]}, lambda user: user.claims.get("n") == 1]),
+    st.sampled_from(["https://app.example.com", "https://app.example.com/dash"]),
 )
-def test_whatever_is_asked_in_whatever_order(asked, rule):
-    rp = party(**({} if rule is None else {"allow": rule}))
+def test_whatever_is_asked_in_whatever_order(asked, rule, base_url):
+    rp = party(public=[*PUBLIC, "/oidc/open"], base_url=base_url, **({} if rule is None else {"allow": rule}))
     lane = Lane(rp)
-    cookies = [with_session(rp, "ada"), with_session(rp, "bob"), "", "x=y"]
-    for path, who, seconds in asked:
-        short, decision = ask(rp, lane, cookies[who], path, BEGIN + seconds)
-        assert short is None or (isinstance(decision, PassThrough) and short == decision and short.user is decision.user)
+    ada, bob = with_session(rp, "ada", claims='{"groups":["admins"],"n":1}'), with_session(rp, "bob")
+    cookies = [ada, bob, "", "x=y", f"a=b; {ada}", f"{ada}; {bob}", ada[:-1], f"{ada}; {ada.partition('=')[0]}.1=x", "x=" + ada]
+    for path, who, seconds, target, mount in asked:
+        short, decision = ask(rp, lane, cookies[who], path, BEGIN + seconds, path if target == "same" else target, mount)
+        assert agrees(short, decision)
+
+
+def test_bytes_and_text_are_one_cookie():
+    rp = party()
+    lane, cookie = Lane(rp), with_session(rp)
+    text, raw = lane.recall(cookie, "/x", BEGIN), lane.recall(cookie.encode(), "/x", BEGIN)
+    assert text is not None
+    assert raw == text
+    assert raw.user is text.user, "opened once"
+    assert lane.recall(cookie.encode() + b"\xff", "/x", BEGIN) is None
 
 
 @pytest.mark.row("AZ-04")
@@ -52,49 +76,70 @@ def test_the_rules_are_asked_every_time():
     admitted = [True]
     rp = party(allow=lambda user: admitted[0])
     lane, cookie = Lane(rp), with_session(rp)
-    assert ask(rp, lane, cookie)[0] is None
+    assert ask(rp, lane, cookie)[0] is not None
     assert ask(rp, lane, cookie)[0] is not None
     admitted[0] = False
     assert ask(rp, lane, cookie)[0] is None
+    fresh = with_session(rp, "bob")
+    assert ask(rp, lane, fresh)[0] is None, "a cookie that is new is no exception"
 
 
 @pytest.mark.row("CK-07")
 def test_the_time_is_asked_every_time():
-    rp = party()
+    for first in (0, -3_661, 900, 3600):  # whenever the cookie is seen first
+        rp = party()
+        lane, cookie = Lane(rp), with_session(rp)
+        lane.recall(cookie, "/x", BEGIN + first)
+        for seconds, short in ((0, True), (899, True), (900, False), (3600, False), (-3_660, True), (-3_661, False)):
+            assert (lane.recall(cookie, "/x", BEGIN + seconds) is not None) is short, (first, seconds)
+
+
+@pytest.mark.row("CK-01", "CK-08", "CK-19")
+def test_what_is_no_session_is_not_remembered_either():
+    rp, other = party(), party(client_id="other")
     lane, cookie = Lane(rp), with_session(rp)
-    ask(rp, lane, cookie)
-    for seconds, short in ((0, True), (899, True), (900, False), (3600, False), (-3_660, True), (-3_661, False)):
-        assert (lane.recall(cookie, "/x", BEGIN + seconds) is not None) is short, seconds
+    name = cookie.partition("=")[0]
+    foreign = name + "=" + with_session(other).partition("=")[2]
+    for header in (cookie[:-1], cookie + "A", f"{cookie}; {cookie}", f"x{cookie}", f"{name}=", foreign, f"{name}=2~{cookie.partition('=')[2]}"):
+        for _ in range(2):
+            assert lane.recall(header, "/x", BEGIN) is None
+    assert not lane._young
+    assert not lane._old
+    assert lane.recall(cookie, "/x", BEGIN) is not None
 
 
 @pytest.mark.row("LT-17", "CK-06")
 @pytest.mark.parametrize("options", [{"store": "memory://"}, {"revocation": "memory://"}, {"base_url": None, "allowed_hosts": ["app.example.com"]}])
-def test_where_the_answer_hangs_on_more_there_is_no_short_way(options):
-    assert party(**options).sites.fixed is None or party(**options).revocable
+def test_where_the_answer_hangs_on_more_nothing_is_opened_here(options):
     rp = party(**options)
-    if rp.sites.fixed is None:
-        site = rp.sites.of(request())
-        session = Session(issuer="i", subject="ada", claims_json="{}", created=BEGIN, seen=BEGIN, expires=BEGIN + 9)
-        (cookie,) = site.sessions.write(session, BEGIN, bytes(12), ())
-        decision = gate(request("/x", cookie=cookie.partition(";")[0], now=BEGIN), rp)
-        assert isinstance(decision, PassThrough)
-        assert decision.valid is NEVER
-        lane = Lane(rp)
-        lane.remember("c", decision)
-        assert lane.recall("c", "/x", BEGIN) is None
+    assert rp.sites.fixed is None or rp.revocable
+    site = rp.sites.of(request())
+    session = Session(issuer="i", subject="ada", claims_json="{}", created=BEGIN, seen=BEGIN, expires=BEGIN + 9)
+    (cookie,) = site.sessions.write(session, BEGIN, bytes(12), ())
+    cookie = cookie.partition(";")[0]
+    assert site.sessions.read(cookie, BEGIN).session == session
+    lane = Lane(rp)
+    for _ in range(2):
+        assert lane.recall(cookie, "/x", BEGIN) is None
+        assert lane.recall(cookie.encode(), "/x", BEGIN) is None
+    decision = gate(request("/x", cookie=cookie, now=BEGIN), rp)
+    if rp.revocable:
+        assert not isinstance(decision, PassThrough), "a store is asked"
     else:
-        assert not isinstance(gate(request("/x", cookie=with_session(rp), now=BEGIN), rp), PassThrough), "a store is asked"
+        assert decision.valid is NEVER, "the site was worked out from the request"
+        lane.learn(cookie, ("", "/x", ""), decision)
+        assert lane.recall(cookie, "/x", BEGIN) is None
 
 
 @pytest.mark.row("F-PR-11")
 def test_what_is_remembered_is_bounded_and_the_busy_ones_stay():
     rp = party()
     lane, cookie = Lane(rp), with_session(rp)
-    _, decision = ask(rp, lane, cookie)
+    busy = lane.recall(cookie, "/x", BEGIN)
     for number in range(5 * CAPACITY):
-        lane.remember(f"other={number}", decision)
+        assert lane.recall(f"{cookie}; other={number}", "/x", BEGIN) is not None
         if number % 100 == 0:
-            assert lane.recall(cookie, "/x", BEGIN) is not None
+            assert lane.recall(cookie, "/x", BEGIN) is busy, "not even opened again"
     assert len(lane._young) + len(lane._old) <= 2 * CAPACITY
 
 
@@ -106,12 +151,73 @@ def test_what_a_client_can_make_large_is_not_remembered():
     _, decision = ask(rp, lane, cookie)
     for length, remembered in ((MAX_REMEMBERED, True), (MAX_REMEMBERED + 1, False)):
         header = f"{cookie}; x=".ljust(length, "x")
-        lane.remember(header, decision)
-        assert (lane.recall(header, "/x", BEGIN) is not None) is remembered
+        for _ in range(2):
+            assert lane.recall(header, "/x", BEGIN) == decision
+        assert (header in lane._young) is remembered
 
 
-def test_nobody_signed_in_is_not_remembered():
-    rp = party(public=["/x"])
+# -- public addresses ----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.row("PA-02", "PA-03", "PA-04", "PA-09")
+def test_only_the_very_address_that_the_gate_let_strangers_in_at_is_public():
+    rp = party(public=PUBLIC)
     lane = Lane(rp)
-    ask(rp, lane, "")
-    assert lane.recall("", "/x", BEGIN) is None
+    assert ask(rp, lane, "", "/static/a.js", target="/static/a.js")[0] is None, "the gate is asked first"
+    short, decision = ask(rp, lane, "", "/static/a.js", target="/static/a.js")
+    assert short == decision == PassThrough(rp.anonymous, private=False)
+    for mount, path, target in (
+        ("", "/static/a.js", "/static/%2e%2e/a.js"),
+        ("", "/static/../x", "/static/a.js"),
+        ("/m", "/static/a.js", "/static/a.js"),
+        ("", "/x", "/static/a.js"),
+        ("", "/static/b.js", "/static/a.js"),
+    ):
+        assert lane.public("", (mount, path, target)) is None
+    assert lane.public("", ("", "/static/a.js", b"/static/a.js")) is None, "a shell tells targets as bytes or as text, never as both"
+
+
+@pytest.mark.row("PA-14", "CK-08")
+def test_whoever_may_have_a_session_is_no_stranger():
+    rp = party(public=PUBLIC, allow=lambda user: False)
+    lane, cookie = Lane(rp), with_session(rp)
+    address = ("", "/open", "/open")
+    ask(rp, lane, "", "/open", target="/open")
+    assert lane.public("", address) is not None
+    assert lane.public(b"x=1; y=2", address) is not None
+    for header in (cookie, cookie.encode(), cookie[:-1], f"a=b; {cookie}", f"{cookie}; {cookie}", cookie.partition("=")[0] + ".1=x"):
+        assert lane.public(header, address) is None
+    short, decision = ask(rp, lane, cookie, "/open", target="/open")
+    assert (short, decision.user.identity) == (None, "ada"), "whom the rules refuse is known all the same"
+
+
+@pytest.mark.row("PA-01")
+def test_nothing_but_a_strangers_way_in_is_learnt():
+    rp = party(public=PUBLIC)
+    lane, cookie = Lane(rp), with_session(rp)
+    for path, header in (("/x", ""), ("/x", cookie), ("/open", cookie), ("/oidc/login", ""), ("/oidc/session", cookie)):
+        ask(rp, lane, header, path, target=path)
+    assert not lane._public
+
+
+@pytest.mark.row("F-PR-11")
+def test_the_addresses_are_bounded_in_number_and_length():
+    rp = party(public=PUBLIC)
+    lane = Lane(rp)
+    for number in range(3 * CAPACITY):
+        ask(rp, lane, "", f"/static/{number}", target=f"/static/{number}")
+    assert 0 < len(lane._public) <= CAPACITY
+    long = "/static/" + "x" * LONGEST_ADDRESS
+    ask(rp, lane, "", long)
+    assert lane.public("", ("", long, "")) is None
+    assert isinstance(gate(request(long), rp), PassThrough), "it is public all the same"
+
+
+@pytest.mark.row("PA-09")
+def test_without_a_fixed_address_nobody_knows_the_cookies_name():
+    rp = party(public=PUBLIC, base_url=None, allowed_hosts=["app.example.com"])
+    lane = Lane(rp)
+    for _ in range(2):
+        short, decision = ask(rp, lane, "", "/open", target="/open")
+        assert isinstance(decision, PassThrough)
+        assert short is None

@@ -133,6 +133,26 @@ def test_signatures_are_made_with_sha_256():
     assert KEYRING._keys["session"][0].signer.key_derivation == "none"
 
 
+@pytest.mark.row("CK-21", "CK-22")
+@pytest.mark.parametrize("length", range(8))
+def test_the_libraries_themselves_open_what_was_sealed(length):
+    """The short ways through them are the same algorithms: RFC 5869, RFC 2104 as itsdangerous does it, and AES-GCM."""
+    import base64
+    import hashlib
+
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+    from itsdangerous import Signer
+
+    parts = (b"oidc_middleware 1", b"login", b"app")
+    info = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    keys = HKDF(algorithm=SHA256(), length=64, salt=None, info=info).derive(OLD.encode())
+    body = Signer(keys[32:], key_derivation="none", digest_method=hashlib.sha256).unsign(KEYRING.seal("login", b"x" * length, NONCE))
+    raw = base64.urlsafe_b64decode(body + b"=" * (-len(body) % 4))
+    assert (raw[:12], AESGCM(keys[:32]).decrypt(NONCE, raw[12:], b"login")) == (NONCE, b"x" * length)
+
+
 @pytest.mark.parametrize("length", [0, 11, 13, 32])
 def test_a_nonce_has_twelve_bytes(length):
     with pytest.raises(ValueError, match="12 random bytes"):

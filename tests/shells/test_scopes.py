@@ -4,6 +4,7 @@ import pytest
 
 from oidc_middleware import asgi, wsgi
 from oidc_middleware.flows.messages import Respond
+from oidc_middleware.flows.raw_headers import cookie_and_spoofs
 from oidc_middleware.testing import run_async
 
 OPTIONS = {
@@ -17,7 +18,7 @@ def asked(path, *, headers=(), **scope):
     """What the ASGI shell reads of a scope with the least that the specification demands, and *scope* on top."""
     raw = [(name.encode(), value.encode()) for name, value in {**NAVIGATION, **dict(headers)}.items()]
     full = {"type": "http", "method": "GET", "path": path, "headers": raw, **scope}
-    cookie, _ = asgi._cookie_and_spoofs(full["headers"])
+    cookie, _ = cookie_and_spoofs(full["headers"])
     return asgi._request(full, cookie, 7.0)
 
 
@@ -58,7 +59,7 @@ def test_what_a_server_leaves_out_has_its_default():
 def test_headers_are_found_by_name_each_with_all_its_values():
     headers = [(b"Accept", b"a"), (b"accept", b"\xe9"), (b"x-accept", b"c"), (b"cookie", b"a=1"), (b"cookie", b"b=\xe9")]
     scope = {"type": "http", "method": "GET", "path": "/", "headers": headers}
-    cookie, spoofed = asgi._cookie_and_spoofs(scope["headers"])
+    cookie, spoofed = cookie_and_spoofs(scope["headers"])
     request = asgi._request(scope, cookie, 0.0)
     assert (request.headers("accept"), request.headers("origin"), request.cookie, spoofed) == (["a", "\xe9"], [], "a=1; b=\xe9", False)
     assert (request.header("accept"), request.header("x-accept"), request.header("origin")) == ("", "c", "")

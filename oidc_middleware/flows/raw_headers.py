@@ -1,0 +1,96 @@
+"""Headers as ASGI has them, pairs of bytes: what is read of a request's, what is added to an answer's, and our own.
+
+Every request comes through here, so the usual case is one look into a set for each header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Final
+
+from oidc_middleware.flows.messages import Respond
+from oidc_middleware.flows.outgoing import MAX_REMEMBERED, is_identity_header, private_caching
+
+RawHeaders = Iterable[tuple[bytes, bytes]]
+
+#: What decides on caching, and the answer where nothing does. ASGI wants names in lower case, yet not every application keeps to it.
+_CACHING: Final = frozenset({b"cache-control", b"etag", b"last-modified", b"Cache-Control", b"ETag", b"Etag", b"Last-Modified"})
+_NO_STORE: Final = (b"cache-control", b"private, no-store")
+
+#: Names of headers seen that neither are a cookie nor claim an identity: what nearly every header of nearly every request is. Clients choose
+#: them, so neither may the names be long, nor may those that came first stay for ever.
+_harmless: set[bytes] = set()
+_MAX_HARMLESS: Final = 1024
+
+#: New in every answer that has them; the other headers of ours repeat.
+_NEVER_THE_SAME: Final = frozenset({"Location", "Set-Cookie"})
+
+
+def cookie_and_spoofs(headers: RawHeaders) -> tuple[bytes, bool]:
+    """The joined Cookie headers (RFC 9113 8.2.3), and whether a header claims an identity. One pass, because every request pays for it."""
+    cookie, spoofed, harmless = b"", False, _harmless
+    for name, value in headers:
+        if name in harmless:
+            continue
+        if name == b"cookie" or name.lower() == b"cookie":  # not every server writes names in lower case
+            cookie = value if not cookie else cookie + b"; " + value
+        elif is_identity_header(name.decode("latin-1")):
+            spoofed = True
+        elif len(name) <= MAX_REMEMBERED:
+            if len(harmless) >= _MAX_HARMLESS:
+                harmless.clear()
+            harmless.add(name)
+    return cookie, spoofed
+
+
+class HeaderTable:
+    """All values of a header by its name in lower case. Sorted when first asked: a request that is let in at once is never asked."""
+
+    __slots__ = ("_headers", "_table")
+
+    def __init__(self, headers: RawHeaders) -> None:
+        self._headers = headers
+        self._table: dict[bytes, list[str]] | None = None
+
+    def __call__(self, name: str) -> list[str]:
+        if self._table is None:
+            table: dict[bytes, list[str]] = {}
+            for key, value in self._headers:
+                table.setdefault(key.lower(), []).append(value.decode("latin-1"))
+            self._table = table
+        return self._table.get(name.encode("ascii")) or []
+
+
+def without_spoofs(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
+    """*headers* without those by which a client claims an identity (catalogue HD-01)."""
+    return [(name, value) for name, value in headers if not is_identity_header(name.decode("latin-1"))]
+
+
+def outgoing_headers(headers: RawHeaders, set_cookies: Sequence[str]) -> list[tuple[bytes, bytes]]:
+    """The application's *headers* with our cookies and the caching rule."""
+    headers = list(headers)
+    if not set_cookies and _CACHING.isdisjoint([name for name, _ in headers]):
+        headers.append(_NO_STORE)
+        return headers
+    control = private_caching([(name.lower().decode("latin-1"), value.decode("latin-1")) for name, value in headers])
+    if set_cookies:
+        control = "private, no-store"
+        headers.append((b"vary", b"Cookie"))
+    if control is not None:
+        headers = [(name, value) for name, value in headers if name.lower() != b"cache-control"]
+        headers.append((b"cache-control", control.encode("latin-1")))
+    headers.extend((b"set-cookie", cookie.encode("latin-1")) for cookie in set_cookies)
+    return headers
+
+
+def own_headers(answer: Respond) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer of ours."""
+    return [_raw(*header) if header[0] in _NEVER_THE_SAME else _raw_once(*header) for header in answer.headers]
+
+
+def _raw(name: str, value: str) -> tuple[bytes, bytes]:
+    return name.lower().encode("latin-1"), value.encode("latin-1")
+
+
+_raw_once: Final = lru_cache(128)(_raw)
