@@ -1,8 +1,9 @@
 """Instructions per request, counted by valgrind: the same on a busy machine and on an idle one, so small changes show.
 
-Each subject runs twice, with few and with more requests; the difference is what the requests cost, without start-up and warming.
+All subjects run in one process under callgrind, one after the other, each warmed before it counts. ``getppid()``, which nobody calls, is the mark
+at which callgrind writes down what it counted since the mark before.
 
-    python benchmarks/instructions.py SUBJECT CALLS        one run, under valgrind
+    python benchmarks/instructions.py                      what each subject costs, in thousands
 """
 
 from __future__ import annotations
@@ -13,57 +14,59 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import tempfile
+from pathlib import Path
 from typing import Final
 
 from figures import Figure
 
-FEW: Final = 200
-MORE: Final = 1_200
+#: Requests of each subject that count, and as many before them to get warm.
+CALLS: Final = 300
+SUBJECTS: Final = ("bare", "hit", "miss", "public", "redirect", "session", "wsgi bare", "wsgi hit", "wsgi miss")
 
 
-def _bare() -> Callable[[int], float]:
-    import in_process  # noqa: PLC0415  # a run under valgrind loads what it needs, and the parent nothing
-    import subjects  # noqa: PLC0415  # likewise
-
-    return in_process.asgi_timer(subjects.tiny_asgi, [subjects.starlette_cookie()])
-
-
-def _ours(cookies: int) -> Callable[[int], float]:
-    import in_process  # noqa: PLC0415  # likewise
-    import subjects  # noqa: PLC0415  # likewise
-
-    app = subjects.ours_asgi(subjects.tiny_asgi)
-    return in_process.asgi_timer(app, subjects.our_cookies(app, cookies))
-
-
-def _session() -> Callable[[int], float]:
-    import in_process  # noqa: PLC0415  # likewise
+def _count_under_valgrind() -> None:
+    """What runs under valgrind."""
+    import in_process  # noqa: PLC0415  # the parent, which may be a test, needs none of it
     import subjects  # noqa: PLC0415  # likewise
     from starlette.middleware.sessions import SessionMiddleware  # noqa: PLC0415  # likewise
 
-    app = SessionMiddleware(subjects.tiny_asgi_session, secret_key=subjects.SECRET)
-    return in_process.asgi_timer(app, [subjects.starlette_cookie()])
+    ours, ours_wsgi = subjects.ours_asgi(subjects.tiny_asgi), subjects.ours_wsgi(subjects.tiny_wsgi)
+    theirs = SessionMiddleware(subjects.tiny_asgi_session, secret_key=subjects.SECRET)
+    many, many_wsgi = subjects.our_cookies(ours, 2 * CALLS), subjects.our_cookies(ours_wsgi, 2 * CALLS)
+    timers = (
+        in_process.asgi_timer(subjects.tiny_asgi, many[:1]),
+        in_process.asgi_timer(ours, many[:1]),
+        in_process.asgi_timer(ours, many[1:]),
+        in_process.asgi_timer(ours, [], "/public"),
+        in_process.asgi_timer(ours, [], expected=302),
+        in_process.asgi_timer(theirs, [subjects.starlette_cookie()]),
+        in_process.wsgi_timer(subjects.tiny_wsgi, many_wsgi[:1]),
+        in_process.wsgi_timer(ours_wsgi, many_wsgi[:1]),
+        in_process.wsgi_timer(ours_wsgi, many_wsgi[1:]),
+    )
+    gc.collect()
+    gc.disable()  # a collection costs as much as a thousand requests, and falls to one subject or another
+    for timer in timers:
+        timer(CALLS)
+        os.getppid()
+        timer(CALLS)
+        os.getppid()
 
 
-SUBJECTS: Final[dict[str, Callable[[], Callable[[int], float]]]] = {
-    "bare": _bare,
-    "hit": lambda: _ours(1),
-    "miss": lambda: _ours(MORE),
-    "session": _session,
-}
-
-
-def count(subject: str, calls: int) -> int:
-    """Instructions of a whole run. The environment is fixed, for its size moves the stack and its hash seed the dictionaries."""
-    environ = {"PATH": os.defpath, "PYTHONHASHSEED": "0", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
-    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable, __file__, subject, str(calls)]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=900, check=True)
-    found = re.search(r"Collected : (\d+)", done.stderr)
-    if found is None:
-        raise RuntimeError(done.stderr)
-    return int(found[1])
+def count() -> dict[str, float]:
+    """Thousands of instructions for a request of each subject. Raises ``RuntimeError`` with what valgrind said if it counted something else."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out"
+        # The environment is fixed, for its size moves the stack and its hash seed the dictionaries.
+        environ = {"PATH": os.defpath, "PYTHONHASHSEED": "0", "PYTHONPATH": str(Path(__file__).parent.parent)}
+        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--dump-before=getppid", sys.executable, __file__, "--counted"]
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=900, check=False)
+        dumps = [Path(f"{out}.{number}") for number in range(2, 2 * len(SUBJECTS) + 1, 2)]  # every second one is between marks of one subject
+        if done.returncode or not all(dump.exists() for dump in dumps):
+            raise RuntimeError(done.stderr)
+        totals = [re.search(r"^(?:summary|totals): (\d+)", dump.read_text(), re.MULTILINE) for dump in dumps]
+    return {subject: int(total[1]) / CALLS / 1000 for subject, total in zip(SUBJECTS, totals, strict=True) if total is not None}
 
 
 def measure() -> list[Figure]:
@@ -71,19 +74,23 @@ def measure() -> list[Figure]:
     if not shutil.which("valgrind"):
         print("\nInstructions are not counted: valgrind is not installed")
         return []
-    runs = [(subject, calls) for subject in SUBJECTS for calls in (FEW, MORE)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        counted = dict(zip(runs, pool.map(lambda run: count(*run), runs), strict=True))
-    cost = {subject: (counted[subject, MORE] - counted[subject, FEW]) / (MORE - FEW) / 1000 for subject in SUBJECTS}
-    added = {subject: (cost[subject] - cost["bare"],) for subject in SUBJECTS}
+    cost = count()
+    added = {subject: (cost[subject] - cost["wsgi bare" if "wsgi" in subject else "bare"],) for subject in cost}
     return [
         Figure("bare application, whole request", "k", (cost["bare"],)),
         Figure("+ oidc_middleware, cookie seen before", "k", added["hit"], at_most=20),
         Figure("+ oidc_middleware, cookie new to the process", "k", added["miss"], at_most=55),
+        Figure("+ oidc_middleware, public path, no session", "k", added["public"]),
+        Figure("oidc_middleware, redirect to the provider", "k", (cost["redirect"],)),
         Figure("+ Starlette SessionMiddleware and a check", "k", added["session"]),
+        Figure("WSGI: + oidc_middleware, cookie seen before", "k", added["wsgi hit"]),
+        Figure("WSGI: + oidc_middleware, cookie new to the process", "k", added["wsgi miss"]),
     ]
 
 
 if __name__ == "__main__":
-    gc.disable()  # a collection costs as much as a thousand requests, and falls into one run or the other
-    SUBJECTS[sys.argv[1]]()(int(sys.argv[2]))
+    if "--counted" in sys.argv:
+        _count_under_valgrind()
+    else:
+        for line in measure():
+            print(line.line())
