@@ -191,15 +191,21 @@ def test_pa_16_lifespan_passes_untouched_and_unknown_scopes_do_not_pass(caplog):
     seen = []
 
     async def app(scope, receive, send):
-        seen.append((scope, receive, send))
+        seen.append((scope, send, [await receive(), await receive()]))
 
     stage._asgi_probe = app
     stage.restart()
     for kind in ("lifespan", "channel"):
-        given = ({"type": kind}, object(), object())
-        run_async(stage.app(*given))
-        assert seen[-1] == given
-        assert seen[-1][0] is given[0]
+        scope, send, messages = {"type": kind}, object(), [{"type": f"{kind}.startup"}, {"type": f"{kind}.shutdown"}]
+        waiting = messages.copy()
+
+        async def receive(waiting=waiting):
+            return waiting.pop(0)
+
+        run_async(stage.app(scope, receive, send))
+        assert seen[-1] == (scope, send, messages)
+        assert seen[-1][0] is scope
+        assert all(came is sent for came, sent in zip(seen[-1][2], messages, strict=True))
     seen.clear()
     with pytest.raises(ValueError, match="webtransport"):
         run_async(stage.app({"type": "webtransport", "path": "/", "headers": []}, object(), object()))
