@@ -87,6 +87,11 @@ bench-scale: $(DEV)
 	$(PY) benchmarks/scale.py
 	SCALE=1 $(PY) -m pytest -q -n 0 tests/catalogue/test_f_pr_scale.py
 
+# Where the time of a request goes: flame-hit.svg and others, here.
+.PHONY: profile
+profile: $(DEV)
+	$(PY) benchmarks/flame.py $(ARGS)
+
 fuzz: $(DEV)
 	$(PY) -m pytest -q -n $(JOBS) -m hypothesis --hypothesis-profile=fuzz $(ARGS)
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -37,6 +38,18 @@ def test_no_request_takes_more_instructions_than_it_did():
     assert all(added[name] <= limit for name, limit in LIMITS.items()), added
     assert added["hit"] <= 0.2 * (cost["session"] - cost["bare"]), "a fifth of what Starlette's SessionMiddleware adds"
     assert added["hit"] > 5, "it is the middleware that was measured"
+
+
+def test_the_flame_graph_shows_what_a_request_calls(tmp_path):
+    command = [sys.executable, str(BENCHMARKS / "flame.py"), "--calls", "20", "--out", str(tmp_path)]
+    environ = {**os.environ, "PYTHONPATH": str(BENCHMARKS.parent)}
+    subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=True)
+    drawn = {path.name: ET.parse(path).getroot() for path in tmp_path.iterdir()}
+    assert set(drawn) == {f"flame-{kind}.svg" for kind in ("hit", "miss", "public", "redirect")}
+    for name, called in (("flame-hit.svg", "Lane.recall"), ("flame-redirect.svg", "start_login"), ("flame-public.svg", "Lane.public")):
+        titles = [title.text for title in drawn[name].iter("{http://www.w3.org/2000/svg}title")]
+        assert titles[0].startswith("OIDCMiddleware.__call__")
+        assert any(title.startswith(called) for title in titles), (name, called)
 
 
 def steps(work):
