@@ -8,6 +8,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from typing import Final
+
+from joserfc.jwk import RSAKey
+
+#: No ID token is ever signed with it, but without one no code would be sent.
+_KEY: Final = RSAKey.generate_key(2048, {"kid": "first", "use": "sig", "alg": "RS256"}).as_dict(private=False)
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, base: str) -> None:
@@ -19,7 +25,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ba
         if last == "token" and mode == "well":
             answer = {"error": "invalid_grant"}
         if last == "keys" and mode != "silent":
-            answer = {"keys": []}
+            answer = {"keys": [_KEY]}
         if answer is None:
             await reader.read()  # until the caller leaves
             return
