@@ -3,7 +3,8 @@
 #   make test          everything that CI checks                                 (STRICT=1: a skipped test is a failure)
 #   make peers         the other providers of the interoperability tests          (without them, those tests are skipped)
 #   make lint          the checks that run no code of ours
-#   make bench         what a request costs                                      (make bench-quick: roughly; bench-scale: a million sessions)
+#   make bench         what a request costs, here and with others                (make bench-quick: roughly; bench-scale: a million sessions)
+#   make profile       flame graphs of a request
 #   make fuzz          the property tests with many more examples
 #   make refresh-soak  10,000 refreshes by four workers at once, twice            (about two hours; ROUNDS=1000: any other number)
 #   make faultpoints   what can go wrong at every step of every flow, in every kind of store
@@ -33,7 +34,7 @@ export OIDC_TEST_NO_SKIP := 1
 endif
 
 help:
-	@sed -n '2,12s/^# *//p' Makefile
+	@sed -n '2,13s/^# *//p' Makefile
 
 demo: $(DEMO)
 	$(PY) examples/demo/run.py $(if $(filter-out 0,$(CHECK)),--check)
@@ -109,9 +110,10 @@ soak: $(DEV)
 
 docs: $(DEV)
 	$(PY) tools/catalogue_matrix.py
+	$(PY) tools/benchmark_page.py
 
 clean:
-	rm -rf .venv .venv-* build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* benchmarks/.peers build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # -- environments: a stamp says what is installed -----------------------------------------------------------------------------------------
 
