@@ -19,13 +19,14 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
 
-import oidc_middleware.asgi
 import oidc_middleware.audit
 import oidc_middleware.drive
 import oidc_middleware.flows.outgoing
+import oidc_middleware.flows.raw_headers
 import oidc_middleware.policy.email  # its cache is looked at as well
+import oidc_middleware.wsgi
 from oidc_middleware.asgi import OIDCMiddleware as AsgiMiddleware
-from oidc_middleware.flows.lane import CAPACITY
+from oidc_middleware.flows.lane import CAPACITY, LONGEST_ADDRESS
 from oidc_middleware.testing import AsgiServer, Browser, FakeClock, ScriptedProvider, Sent, WsgiServer
 from oidc_middleware.wsgi import OIDCMiddleware as WsgiMiddleware
 
@@ -210,6 +211,8 @@ def caches(mixes):
         found |= {
             f"{name}: lane": (len(lane._young) + len(lane._old), 2 * CAPACITY),
             f"{name}: longest header in the lane": (max(map(len, [*lane._young, *lane._old]), default=0), 8_192),
+            f"{name}: public addresses": (len(lane._public), CAPACITY),
+            f"{name}: longest public address": (max((sum(map(len, address)) for address in lane._public), default=0), LONGEST_ADDRESS),
             f"{name}: sites": (len(rp.sites._sites), 64),
             f"{name}: sessions opened": (max(site.sessions._opened.cache_info().currsize for site in sites), 1_024),
             f"{name}: used": (len(world.used), 100_000),
@@ -225,7 +228,8 @@ def caches(mixes):
                 found[f"{name}: {shelf}"] = (len(getattr(store, shelf)), 1_000)
             found[f"{name}: members"] = (len(store._members), 500 * 6)
     return found | {
-        "harmless headers": (len(oidc_middleware.asgi._harmless), 1_024),
+        "harmless headers": (len(oidc_middleware.flows.raw_headers._harmless), 1_024),
+        "harmless keys": (len(oidc_middleware.wsgi._harmless), 1_024),
         "unfinished": (len(oidc_middleware.drive._UNFINISHED), 0),
         "lines of the log": (sum(writer._lines.qsize() for writer in oidc_middleware.audit._writers.values()), 1_000),
     }
