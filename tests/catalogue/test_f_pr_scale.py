@@ -3,6 +3,7 @@
 ``make bench-scale`` (``SCALE=1``) runs the same with the numbers of the catalogue; here there are fewer.
 """
 
+import gc
 import os
 import sys
 
@@ -38,12 +39,15 @@ def lines_of(call):
         count += event == "line"
         return trace
 
-    before = sys.gettrace()
+    before, collects = sys.gettrace(), gc.isenabled()
+    gc.disable()  # it may run finalizers, which have lines as well
     sys.settrace(trace)
     try:
         call()
     finally:
         sys.settrace(before)
+        if collects:
+            gc.enable()
     return count
 
 
