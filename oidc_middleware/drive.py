@@ -61,8 +61,8 @@ class SyncWorld(World):
         match effect:
             case Fetch(request):
                 return self.transport.send(request)
-            case Once(key, flow):
-                return self.flights.run(key, lambda: run(flow(), self))
+            case Once(key, flow, threads):
+                return self.flights.run(key, lambda: run(flow(), self), threads)
             case ReadBody(max_bytes):
                 return read_body(max_bytes)
             case Shielded(flow):

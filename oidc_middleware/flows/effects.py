@@ -52,10 +52,15 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Once(Generic[T]):
-    """Run a sub-flow single-flight: callers that arrive with the same *key* while it runs share its result or its error."""
+    """Run a sub-flow single-flight: callers that arrive with the same *key* while it runs share its result or its error.
+
+    *threads*: where a caller that waits holds a thread, as many wait for what hangs, and the others get ``Unavailable("provider_busy")``. Signed-in
+    users need threads as well (catalogue F-OP-05).
+    """
 
     key: str
     flow: Callable[[], Generator[Any, Any, T]]
+    threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

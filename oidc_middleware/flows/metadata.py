@@ -35,6 +35,8 @@ ASKING_SECONDS: Final = 12.0
 #: After a failure, who comes this soon after somebody began to ask anew waits for the answer: a crowd, when the provider is back (F-PR-19). Whoever
 #: comes later hears of the last failure at once: a provider that hangs holds up a few, not everybody (F-OP-01).
 JOIN_SECONDS: Final = 0.5
+#: Threads that wait for a provider which was silent from the start. A server with twice as many has some left for signed-in users.
+WAITING_THREADS: Final = 16
 #: An unknown key is worth one fetch a minute, whoever asks (ID-09, JW-07; mod_auth_openidc chose the same).
 FORCED_SECONDS: Final = 60.0
 _NO_KEYS: Final = KeySet(())
@@ -177,7 +179,7 @@ def _remembered(memory: Memory[T], name: str, load: Callable[[], Flow[T]]) -> Fl
             failure = memory.last_failure()
     if failure is None:
         try:
-            loaded: T = yield Once(name, lambda: _load_unless_done(memory, load))
+            loaded: T = yield Once(name, lambda: _load_unless_done(memory, load), WAITING_THREADS)
             return loaded
         except OIDCError as error:
             failure = error

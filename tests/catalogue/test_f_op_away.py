@@ -1,13 +1,15 @@
 """Catalogue 2.1, F-OP: the provider is away, slow, or asks for patience. Who is signed in notices nothing, and nobody else gets in."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import pairwise
 
 import httpx
 import pytest
 
+from oidc_middleware.flows.metadata import WAITING_THREADS
 from oidc_middleware.transports import client as transport
+from oidc_middleware.transports import single_flight
 from tests.catalogue.helpers import assert_strict, codes_on, landed, login_url
 from tests.catalogue.helpers_provider import Crowd, assert_503, down, lines, new_lines
 from tests.catalogue.scale import scaled
@@ -82,6 +84,26 @@ def test_f_op_01_while_one_asks_again_nobody_else_waits(stage):
         assert first.result(60).status == 302
         assert stage.count("discovery") == 2
     assert landed(stage.browser().login(DEEP_LINK)) == DEEP_LINK
+
+
+@pytest.mark.row("F-OP-05", "DS-06")
+def test_f_op_05_a_provider_silent_from_the_start_leaves_threads_for_others(stage, monkeypatch):
+    """Under ASGI whoever waits holds up nobody, so all of them wait. A thread that waits serves nobody else: some do, the others hear so at once."""
+    monkeypatch.setattr(single_flight, "STILL_SECONDS", 0.2)
+    gate, strangers = threading.Event(), 2 * WAITING_THREADS
+    stage.provider.script("discovery", gate=gate)
+    with ThreadPoolExecutor(strangers) as pool:
+        waiting = [pool.submit(stage.browser().navigate, DEEP_LINK, follow=False) for _ in range(strangers)]
+        done = as_completed(waiting)
+        refused = [next(done) for _ in range(0 if stage.shell == "asgi" else strangers - 1 - WAITING_THREADS)]
+        assert len([answer for answer in waiting if answer.done()]) == len(refused)
+        for answer in refused:
+            assert_503(answer.result(), code="provider_busy")
+        gate.set()
+        assert [answer.result(60).status for answer in waiting if answer not in refused] == [302] * (strangers - len(refused))
+    assert stage.count("discovery") == 1
+    assert landed(stage.browser().login(DEEP_LINK)) == DEEP_LINK
+    stage.assert_nothing_leaked()
 
 
 @pytest.mark.row("F-OP-05", "F-OP-03")

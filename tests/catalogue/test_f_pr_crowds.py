@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from oidc_middleware.testing import Sent, run_async
-from oidc_middleware.transports import slots
+from oidc_middleware.transports import single_flight, slots
 from tests.catalogue.helpers import BASE_URL, codes_on, landed
 from tests.catalogue.probe import NAVIGATION
 from tests.catalogue.scale import scaled
@@ -102,7 +102,8 @@ def sign_in(stage, herd, path):
 @pytest.fixture
 def unhurried(monkeypatch):
     """How long a call may take, and when a provider counts as hanging, is another matter: the machine may be busy with other things."""
-    monkeypatch.setattr(slots, "STILL_SECONDS", 600)
+    for module in (slots, single_flight):
+        monkeypatch.setattr(module, "STILL_SECONDS", 600)
 
     def restart(stage, **options):
         stage.restart(**options)

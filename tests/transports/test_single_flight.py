@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import anyio
 import pytest
 
 from oidc_middleware.errors import Unavailable
+from oidc_middleware.transports import single_flight
 from oidc_middleware.transports.once import UsedKeys
 from oidc_middleware.transports.single_flight import AsyncSingleFlight, SyncSingleFlight
 
@@ -171,6 +173,38 @@ def test_fifty_threads_one_run(fails):
     assert len(runs) < 50
     assert {getattr(result, "code", result) for result in crowd.results} == {"provider_timeout" if fails else "metadata"}
     assert flight._runs == {}
+
+
+@pytest.mark.row("F-OP-05", "DS-06")
+def test_only_so_many_threads_wait_for_what_hangs(monkeypatch):
+    """The others are free again for whoever is signed in; who waits, and who comes while nothing hangs yet, gets the result."""
+    monkeypatch.setattr(single_flight, "STILL_SECONDS", 0.2)
+    flight = SyncSingleFlight()
+    entered, release = threading.Event(), threading.Event()
+
+    def work():
+        entered.set()
+        release.wait(20)
+        return "metadata"
+
+    leader = Crowd(1, lambda: flight.run("metadata", work, threads=3))
+    assert entered.wait(10)
+    crowd = Crowd(10, lambda: flight.run("metadata", work, threads=3))
+    deadline = time.monotonic() + 20
+    while len(crowd.results) < 7:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert {(result.code, result.sent) for result in crowd.results} == {("provider_busy", False)}
+    with pytest.raises(Unavailable) as refused:  # at once, now
+        flight.run("metadata", work, threads=3)
+    assert refused.value.code == "provider_busy"
+    assert not leader.results
+    release.set()
+    crowd.join()
+    leader.join()
+    assert leader.results + crowd.results[7:] == ["metadata"] * 4
+    assert flight._runs == {}
+    assert flight.run("metadata", work, threads=3) == "metadata", "nobody is turned away once it is over"
 
 
 @pytest.mark.row("F-PR-08")
