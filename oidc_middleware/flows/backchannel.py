@@ -13,7 +13,7 @@ from typing import Final
 from oidc_middleware.config import Settings
 from oidc_middleware.errors import ConfigError, LoginError, OIDCError, ProviderError, Unavailable
 from oidc_middleware.flows.answers import empty, respond
-from oidc_middleware.flows.effects import Flow, Random, ReadBody, Report, Shielded, StoreEnd, current_time
+from oidc_middleware.flows.effects import Flow, Random, ReadBody, Report, Shielded, StoreEnd, StoreHolds, current_time
 from oidc_middleware.flows.messages import Request, Respond
 from oidc_middleware.flows.metadata import provider_metadata, with_keys
 from oidc_middleware.flows.relying_party import RelyingParty
@@ -85,14 +85,29 @@ def expected_logout_token(settings: Settings) -> ExpectedLogoutToken:
 
 
 def end_sessions(logout: LogoutToken, rp: RelyingParty) -> Flow[int]:
-    """End the sessions that *logout* is about: that of its ``sid``, or all of its subject (Back-Channel Logout 2.7)."""
+    """End the sessions that *logout* is about: that of its ``sid``, or all of its subject (Back-Channel Logout 2.7).
+
+    Raises ``LoginError("logout_token_invalid")`` when the session of its ``sid`` is somebody else's (2.6; catalogue LT-12).
+    """
     if logout.sid is not None:
-        index = sid_indexes(logout.issuer, logout.sid, logout.subject)[0]
-    elif logout.subject is not None:
-        index = user_index(logout.issuer, logout.subject)
-    else:  # the token was verified: it names one of them
-        raise LoginError("logout_token_invalid", "neither sid nor sub")
-    return (yield from end_index(index, logout.issued_at, rp))
+        index, *whosever = sid_indexes(logout.issuer, logout.sid, logout.subject)
+        ended = yield from end_index(index, logout.issued_at, rp)
+        if not ended and whosever and rp.settings.store is not None:  # a list of ended sessions knows of none that lives
+            yield from _refuse_mismatch(index, *whosever)
+        return ended
+    if logout.subject is not None:
+        return (yield from end_index(user_index(logout.issuer, logout.subject), logout.issued_at, rp))
+    raise LoginError("logout_token_invalid", "neither sid nor sub")  # cannot be: the token was verified
+
+
+def _refuse_mismatch(theirs: str, whosever: str) -> Flow[None]:
+    """Refuse a ``sid`` under which somebody else's session lives, and none of the ``sub`` that came with it.
+
+    Looked at when nothing ended, and not before: the mark that was set by then stops the right session should it be written in this moment
+    (catalogue LT-16), and is nothing to sessions that have another ``sub``. One that is newer than the token is no mismatch.
+    """
+    if (yield StoreHolds(whosever)) and not (yield StoreHolds(theirs)):
+        raise LoginError("logout_token_invalid", "the session of this sid belongs to another sub")
 
 
 def end_index(index: str, issued_until: float, rp: RelyingParty, *, keep: float | None = None) -> Flow[int]:

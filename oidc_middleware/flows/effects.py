@@ -178,6 +178,16 @@ class StoreMarks(StoreEffect):
 
 
 @dataclass(frozen=True, slots=True)
+class StoreHolds(StoreEffect):
+    """Whether a session lives that *index* finds. Result: ``bool``."""
+
+    index: str
+
+    def on(self, store: Any, now: float) -> Any:
+        return store.holds(self.index, now)
+
+
+@dataclass(frozen=True, slots=True)
 class StoreAcquire(StoreEffect):
     """Take the lease of *key* for *seconds*, or prolong it. Result: whether *owner* has it. It ends by itself: whoever holds it may die."""
 

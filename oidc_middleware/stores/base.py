@@ -69,6 +69,10 @@ class SyncStore(Protocol):
         """The latest ``issued_until`` among the marks of *indexes*."""
         ...
 
+    def holds(self, index: str, now: float) -> bool:
+        """Whether *index* finds a record that was neither deleted nor has expired. Changes nothing (catalogue LT-12)."""
+        ...
+
     def claim(self, key: str, ttl: float, now: float) -> bool:
         """True for the first who asks, False for everyone else for *ttl* seconds."""
         ...
@@ -123,6 +127,10 @@ class AsyncStore(Protocol):
 
     async def marks(self, indexes: tuple[str, ...], now: float) -> float | None:
         """As :meth:`SyncStore.marks`."""
+        ...
+
+    async def holds(self, index: str, now: float) -> bool:
+        """As :meth:`SyncStore.holds`."""
         ...
 
     async def claim(self, key: str, ttl: float, now: float) -> bool:

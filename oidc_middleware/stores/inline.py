@@ -67,6 +67,9 @@ class Inline(Instant):
         except self._busy:
             return await anyio.to_thread.run_sync(self._patient.marks, indexes, now)
 
+    async def holds(self, index: str, now: float) -> bool:
+        return await self._call(lambda store: store.holds(index, now))
+
     async def claim(self, key: str, ttl: float, now: float) -> bool:
         return await self._call(lambda store: store.claim(key, ttl, now))
 

@@ -116,6 +116,11 @@ class MemoryStore(Instant):
         with self._lock:
             return self._latest(indexes, now)
 
+    def holds(self, index: str, now: float) -> bool:
+        with self._lock:
+            members = self._members.get(index, ())
+            return any(self._sessions.expiry(key) > now for key in ((members,) if isinstance(members, str) else members))
+
     def claim(self, key: str, ttl: float, now: float) -> bool:
         with self._lock:
             return self._own(f"claim:{key}", "", ttl, now) is None

@@ -59,6 +59,9 @@ class SyncMethods(Instant):
     def marks(self, indexes: tuple[str, ...], now: float) -> float | None:
         return self._run(self._plans.marks(indexes, now))
 
+    def holds(self, index: str, now: float) -> bool:
+        return self._run(self._plans.holds(index, now))
+
     def claim(self, key: str, ttl: float, now: float) -> bool:
         return self._run(self._plans.claim(key, ttl, now))
 
@@ -122,6 +125,9 @@ class AsyncMethods(Instant):
 
     async def marks(self, indexes: tuple[str, ...], now: float) -> float | None:
         return await self._run(self._plans.marks(indexes, now))
+
+    async def holds(self, index: str, now: float) -> bool:
+        return await self._run(self._plans.holds(index, now))
 
     async def claim(self, key: str, ttl: float, now: float) -> bool:
         return await self._run(self._plans.claim(key, ttl, now))

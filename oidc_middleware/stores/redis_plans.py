@@ -151,6 +151,19 @@ class Plans:
             values = yield [("GET", name) for name in names]
         return max((mark for value in values or () if (mark := _mark(value, now)) is not None), default=None)
 
+    def holds(self, index: str, now: float) -> Plan[bool]:
+        for start in itertools.count(0, BATCH):  # the newest first: what is tidied away meanwhile is at the other end
+            (members,) = yield [("ZREVRANGE", self._name("i", index), str(start), str(start + BATCH - 1))]
+            if not members:
+                break
+            keys = [member.decode() for member in members]
+            beginnings = yield [("GETRANGE", self._name("s", key), "0", str(_HEAD.size + len(key))) for key in keys]
+            if any(_record(beginning, key, now) for key, beginning in zip(keys, beginnings, strict=True)):
+                return True
+            if len(members) < BATCH:
+                break
+        return False
+
     def claim(self, key: str, ttl: float, now: float) -> Plan[bool]:
         owner = f"{self._process}-{next(self._count)}"  # so that the client library may repeat the command when it lost the answer
         (granted,) = yield [scripts.own(self._name("c", key), owner, now + ttl, _milliseconds(ttl), now)]

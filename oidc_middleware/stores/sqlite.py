@@ -142,6 +142,9 @@ class SqliteStore(Instant):
     def marks(self, indexes: tuple[str, ...], now: float) -> float | None:
         return self._do(lambda db: _latest(db, indexes, now))
 
+    def holds(self, index: str, now: float) -> bool:
+        return self._do(lambda db: db.execute(sql.HOLDS, (index, now)).fetchone()) is not None
+
     def claim(self, key: str, ttl: float, now: float) -> bool:
         return self._own(f"claim:{key}", "", ttl, now, again=False)
 

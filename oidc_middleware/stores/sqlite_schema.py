@@ -41,6 +41,8 @@ ON CONFLICT (key) DO UPDATE SET data = NULL, version = 0, expires = excluded.exp
 JOIN: Final = "INSERT OR IGNORE INTO member (name, key) VALUES (?, ?)"
 MEMBERS: Final = """SELECT member.key FROM member JOIN session ON session.key = member.key
 WHERE member.name = ? AND session.issued_at <= ? AND session.expires > ? AND session.data IS NOT NULL LIMIT ?"""
+HOLDS: Final = """SELECT 1 FROM member JOIN session ON session.key = member.key
+WHERE member.name = ? AND session.expires > ? AND session.data IS NOT NULL LIMIT 1"""
 MARKED: Final = "SELECT issued_until FROM mark WHERE name = ? AND expires > ?"
 UNMARK: Final = "DELETE FROM mark WHERE name = ? AND expires <= ?"
 MARK: Final = """INSERT INTO mark (name, issued_until, expires) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE

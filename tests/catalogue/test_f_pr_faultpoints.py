@@ -37,6 +37,7 @@ FLOWS = {
     flows.logout: EVERYWHERE,
     flows.logout_asked: EVERYWHERE,
     flows.backchannel: EVERYWHERE,
+    flows.backchannel_of_another: ("store",),
     flows.frontchannel: EVERYWHERE,
     flows.everywhere: ("revocation", "store"),
     flows.socket: ("revocation", "store"),

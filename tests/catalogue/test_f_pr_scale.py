@@ -66,6 +66,7 @@ CALLS = {
     "replace": lambda store, key: store.replace(key, b"two", 1, ttl=600, now=NOW),
     "delete": lambda store, key: store.delete(key, keep=60, now=NOW),
     "delete_index": lambda store, key: store.delete_index(f"sid-{key[1:]}", issued_until=NOW, keep=60, now=NOW),
+    "holds": lambda store, key: store.holds(f"sid-{key[1:]}", NOW) or store.holds("sid-none", NOW),
     "create": lambda store, key: new(store, f"new-{key}", now=NOW),
 }
 

@@ -8,7 +8,7 @@ import pytest
 from oidc_middleware.errors import ConfigError, LoginError, Unavailable
 from oidc_middleware.flows import revocation
 from oidc_middleware.flows.backchannel import end_sessions, sign_out_everywhere
-from oidc_middleware.flows.effects import StoreCreate, StoreDelete, StoreEffect, StoreEnd, StoreGet, StoreMarks, StoreReplace
+from oidc_middleware.flows.effects import StoreCreate, StoreDelete, StoreEffect, StoreEnd, StoreGet, StoreHolds, StoreMarks, StoreReplace
 from oidc_middleware.flows.gate import gate
 from oidc_middleware.flows.revocation import Revocations
 from oidc_middleware.flows.stored import indexes_of, own_index, sid_indexes, store_key, user_index
@@ -34,7 +34,7 @@ class Shelf(Driver):
         result = self.results.get(type(effect))
         if isinstance(result, Exception):
             raise result
-        return result
+        return result(effect) if callable(result) else result
 
 
 def logout(**changes):
@@ -73,6 +73,52 @@ def test_a_logout_ends_what_its_token_names(changes, index):
     rp, driver = party(store="memory://"), Shelf(results={StoreEnd: 3})
     assert driver.run(end_sessions(logout(**changes), rp)) == 3
     assert driver.told == [StoreEnd(index, NOW, rp.settings.session_lifetime + rp.settings.leeway)]
+
+
+THEIRS, WHOSEVER = sid_indexes(ISSUER, "s1", "ada")
+
+
+def ending_nothing(alive, **changes):
+    """A driver whose store has nothing to end, and the ended sessions of a logout by it: *alive* are the indexes of what lives."""
+    driver = Shelf(results={StoreEnd: 0, StoreHolds: lambda effect: effect.index in alive})
+    return driver, end_sessions(logout(**changes), party(store="memory://"))
+
+
+def asked(driver):
+    """What *driver* was asked to look at, after it stopped the sign-ins that are under way."""
+    assert isinstance(driver.told[0], StoreEnd)
+    return tuple(effect.index for effect in driver.told[1:])
+
+
+@pytest.mark.row("LT-12")
+@pytest.mark.parametrize(
+    ("changes", "alive", "looked"),
+    [
+        ({}, (), (WHOSEVER,)),
+        ({}, (WHOSEVER, THEIRS), (WHOSEVER, THEIRS)),
+        ({"subject": None}, (WHOSEVER,), ()),
+        ({"sid": None}, (WHOSEVER,), ()),
+    ],
+)
+def test_a_logout_that_has_nothing_to_end_is_no_fault(changes, alive, looked):
+    driver, flow = ending_nothing(alive, **changes)
+    assert driver.run(flow) == 0
+    assert asked(driver) == looked
+
+
+@pytest.mark.row("LT-12")
+def test_a_sid_under_which_somebody_else_lives_is_refused():
+    driver, flow = ending_nothing((WHOSEVER,))
+    with pytest.raises(LoginError, match="logout_token_invalid"):
+        driver.run(flow)
+    assert asked(driver) == (WHOSEVER, THEIRS)
+
+
+@pytest.mark.row("LT-12", "LT-17")
+def test_a_list_of_ended_sessions_is_not_asked_what_lives():
+    rp, driver = party(revocation="memory://"), Shelf(results={StoreEnd: 0})
+    assert driver.run(end_sessions(logout(), rp)) == 0
+    assert [type(told) for told in driver.told] == [StoreEnd]
 
 
 def test_a_logout_that_names_nobody_ends_nothing():

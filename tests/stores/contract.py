@@ -181,6 +181,31 @@ class Indexes:
         assert store.delete_index("sub-1", issued_until=NOW, keep=60, now=NOW) == 602
         assert [number for number in range(1_203) if store.get(f"k{number}", NOW)] == list(range(1, 1_203, 2))
 
+    @pytest.mark.row("LT-12")
+    def test_an_index_holds_what_lives(self, store):
+        assert not store.holds("sub-1", NOW)
+        new(store, "k1", indexes=("sid-1", "sub-1"), ttl=60)
+        new(store, "k2", indexes=("sid-2", "sub-1"), ttl=10, issued_at=NOW - 5)
+        assert [store.holds(index, NOW) for index in ("sid-1", "sid-2", "sub-1", "sid-3", "k1", "")] == [True, True, True, False, False, False]
+        assert [store.holds(index, NOW + 10) for index in ("sid-1", "sid-2", "sub-1")] == [True, False, True], "expired"
+        assert store.replace("k1", b"two", 1, ttl=90, now=NOW + 10)
+        assert store.holds("sid-1", NOW + 99), "kept up"
+        assert store.delete("k1", keep=60, now=NOW)
+        assert [store.holds(index, NOW) for index in ("sid-1", "sub-1")] == [False, True], "deleted"
+        assert store.delete_index("sid-2", issued_until=NOW, keep=60, now=NOW) == 1
+        assert not store.holds("sub-1", NOW), "ended"
+        store.mark("sub-1", issued_until=NOW - 60, keep=60, now=NOW)
+        assert not store.holds("sub-1", NOW), "a mark is no session"
+
+    @pytest.mark.row("LT-12")
+    def test_one_that_lives_is_found_among_many_that_do_not(self, store):
+        new(store, "first", issued_at=NOW - 5)
+        for number in range(1_001):
+            new(store, f"k{number}", ttl=5)
+        assert store.holds("sub-1", NOW + 5)
+        store.delete("first", keep=60, now=NOW + 5)
+        assert not store.holds("sub-1", NOW + 5)
+
 
 class Marks:
     def test_a_mark_is_remembered_and_never_lowered(self, store):

@@ -24,6 +24,7 @@ def calls(store):
         "delete_index": lambda: store.delete_index("sub-9", issued_until=NOW, keep=60, now=NOW),
         "mark": lambda: store.mark("sub-9", issued_until=NOW, keep=60, now=NOW),
         "marks": lambda: store.marks(("sub-1", "sub-9"), NOW),
+        "holds": lambda: store.holds("sub-1", NOW),
         "claim": lambda: store.claim("jti", 60, NOW),
         "forget": lambda: store.forget("jti"),
         "acquire": lambda: store.acquire("lease", "one", 60, NOW),
