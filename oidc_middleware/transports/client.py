@@ -1,5 +1,7 @@
 """The HTTP client, for ASGI and for WSGI. The only file that imports httpx, and only when the first call is made.
 
+Our own calls go over connections of their own (:mod:`oidc_middleware.transports.wire`); a user's client, and proxies, are httpx's.
+
 What httpx alone does not give (measured, catalogue appendix A): its time limits are per read, so an answer that drips one byte at a time never
 ends; it undoes compression without a limit. Hence one total deadline and one size limit around every call.
 """
@@ -15,6 +17,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.request import getproxies
 
 import anyio
 import anyio.lowlevel
@@ -25,6 +28,8 @@ from oidc_middleware.transports.call import Body, Progress, answer, request_head
 from oidc_middleware.transports.slots import Slots
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 State = TypeVar("State")
@@ -52,38 +57,50 @@ class PerProcess(dict[int, State]):
 class _Process:
     """What one process shares between its calls: the TLS context (27 ms to make), a client for each event loop, the slots."""
 
-    def __init__(self, max_concurrent: int) -> None:
+    def __init__(self, max_concurrent: int, trust_env: bool) -> None:
         self.slots = Slots(max_concurrent)
         self._lock = threading.Lock()
         self.clients: dict[object, tuple[httpx.AsyncClient, AsyncGenerator[None]]] = {}
         self._limiters: weakref.WeakKeyDictionary[object, anyio.CapacityLimiter] = weakref.WeakKeyDictionary()
         self._max_concurrent = max_concurrent
-        self._tls: Any = None
+        self._trusting = trust_env
+        self._tls: ssl.SSLContext | None = None
+        #: Whether the surroundings name a proxy for anything, where httpx looks as well.
+        self.proxied = trust_env and not {"http", "https", "all"}.isdisjoint(getproxies())
 
-    async def client(self, *, trust_env: bool) -> httpx.AsyncClient:
-        """This event loop's client: connections belong to their loop (catalogue JW-09)."""
+    def tls(self) -> ssl.SSLContext:
+        """What certificates are judged by."""
+        import httpx  # noqa: PLC0415  # loaded with the first call to the provider, not with the package
+
+        with self._lock:
+            if self._tls is None:
+                self._tls = httpx.create_ssl_context(trust_env=self._trusting)
+                self._tls.set_alpn_protocols(["http/1.1"])
+            return self._tls
+
+    async def client(self) -> httpx.AsyncClient:
+        """This event loop's client, which knows about proxies: connections belong to their loop (catalogue JW-09)."""
         loop = _loop()
         client, _ = self.clients.get(loop, (None, None))
         if client is None or client.is_closed:
-            client = self._make(trust_env=trust_env)
+            client = self._make()
             end = _closed_with_the_loop(client)
             self.clients[loop] = (client, end)
             await anext(end)
         return client
 
-    def _make(self, *, trust_env: bool) -> httpx.AsyncClient:
-        import httpx  # noqa: PLC0415  # loaded with the first call to the provider, not with the package
+    def _make(self) -> httpx.AsyncClient:
+        import httpx  # noqa: PLC0415  # as above
 
+        tls = self.tls()
         with self._lock:
             for gone in [known for known in self.clients if getattr(known, "is_closed", bool)()]:
                 del self.clients[gone]
-            if self._tls is None:
-                self._tls = httpx.create_ssl_context(trust_env=trust_env)
         nobodys_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))  # what the provider sets for us is not kept between logins
         # No connection is kept: the provider may close it just as a code goes out over it, which then cannot be sent again, and one that is always
         # in use never notices that the provider's name has moved to another address (catalogue F-OP-16, F-OP-11).
         fresh = httpx.Limits(max_keepalive_connections=0)
-        return httpx.AsyncClient(verify=self._tls, trust_env=trust_env, cookies=nobodys_cookies, follow_redirects=False, limits=fresh)
+        return httpx.AsyncClient(verify=tls, trust_env=self._trusting, cookies=nobodys_cookies, follow_redirects=False, limits=fresh)
 
     def limiter(self) -> anyio.CapacityLimiter:
         """This event loop's worker threads for a user's synchronous client; not those that the application's own views run in."""
@@ -134,10 +151,9 @@ class AsyncHttp:
     ) -> None:
         self._given: Any = http_client
         self._threaded = http_client is not None and not is_async(http_client)
-        self._trust_env = trust_env
         self._deadline = deadline
         self._connect = min(connect, deadline)
-        self._process = PerProcess(partial(_Process, max_concurrent))
+        self._process = PerProcess(partial(_Process, max_concurrent, trust_env))
         weakref.finalize(self, _close_soon, self._process).atexit = False
 
     async def send(self, request: HttpRequest) -> HttpResponse:
@@ -148,12 +164,17 @@ class AsyncHttp:
             return await self._in_time(request, until - time.monotonic())
 
     async def _in_time(self, request: HttpRequest, seconds: float) -> HttpResponse:
+        from oidc_middleware.transports.wire import exchange  # noqa: PLC0415  # as httpx: loaded with the first call
+
         progress = Progress()
         try:
-            client = self._given if self._given is not None else await self._process.get_own().client(trust_env=self._trust_env)
+            own = self._process.get_own()
             with anyio.move_on_after(seconds) as scope:
                 if self._threaded:
                     return await self._in_thread(request)
+                if self._given is None and not own.proxied:
+                    return await exchange(request, own.tls(), self._connect, progress)
+                client = self._given if self._given is not None else await own.client()
                 return await self._with_retry(client, request, progress, scope)
         except Exception as error:  # noqa: BLE001  # whatever a client raises, a user's own included, is the surroundings' fault
             raise translated(request, error, progress) from None

@@ -24,6 +24,6 @@ def provider() -> Iterator[Callable[..., Provider]]:
         yield start
 
 
-@pytest.fixture(params=["own-asgi", "own-wsgi", "users-async-client-asgi", "users-sync-client-asgi", "users-sync-client-wsgi"])
+@pytest.fixture(params=["own-asgi", "own-wsgi", "own-proxied-asgi", "users-async-client-asgi", "users-sync-client-asgi", "users-sync-client-wsgi"])
 def call(request: pytest.FixtureRequest) -> Caller:
     return Caller(request.param)

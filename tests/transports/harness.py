@@ -125,7 +125,7 @@ def reply(body: bytes = b"{}", head: str = "", status: str = "200 OK") -> bytes:
 
 
 class Caller:
-    """Calls in one of the five ways. ``cuts_headers``: whether a dripping header meets the total deadline; ``keeps_nothing``: each call has a
+    """Calls in one of the six ways. ``cuts_headers``: whether a dripping header meets the total deadline; ``keeps_nothing``: each call has a
     connection of its own."""
 
     def __init__(self, kind: str) -> None:
@@ -137,7 +137,7 @@ class Caller:
         """The answers (or the errors) of *requests*, one after the other, in one process and one event loop."""
         options = {"deadline": AMPLE, "connect": AMPLE, **options}
         match self.kind:
-            case "own-asgi":
+            case "own-asgi" | "own-proxied-asgi":
                 return anyio.run(self._async, None, requests, options)
             case "users-async-client-asgi":
                 return anyio.run(self._async, httpx.AsyncClient, requests, options)
@@ -156,7 +156,9 @@ class Caller:
         if kind is httpx.Client:
             with httpx.Client(follow_redirects=True) as client:
                 return await self._each(AsyncHttp(client, trust_env=False, **options), requests)
-        return await self._each(AsyncHttp(None, trust_env=False, **options), requests)
+        http = AsyncHttp(None, trust_env=False, **options)
+        http._process.get_own().proxied = self.kind == "own-proxied-asgi"  # httpx as it is asked where there is a proxy, and none on the way
+        return await self._each(http, requests)
 
     @staticmethod
     async def _each(http, requests):

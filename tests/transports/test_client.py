@@ -51,13 +51,15 @@ def test_httpx_is_loaded_with_the_first_call_only():
 
 
 @pytest.mark.row("JW-09", "F-PR-07")
-def test_one_client_and_one_tls_context_for_each_event_loop_and_process(provider, monkeypatch):
+@pytest.mark.parametrize("proxied", [False, True])
+def test_one_tls_context_for_each_process_and_at_most_one_client_for_each_event_loop(provider, monkeypatch, proxied):
     op = answering(provider)
     contexts = []
     monkeypatch.setattr(
         httpx, "create_ssl_context", lambda make=httpx.create_ssl_context, **options: contexts.append(make(**options)) or contexts[-1]
     )
     http = AsyncHttp(None, trust_env=False)
+    http._process.get_own().proxied = proxied
 
     async def three_calls():
         return [(await http.send(get(op.url))).status for _ in range(3)]
@@ -80,12 +82,13 @@ def test_one_client_and_one_tls_context_for_each_event_loop_and_process(provider
     assert op.connections == len(op.requests) == 15
     assert len(contexts) == 1
     [process] = http._process.values()
-    assert len(process.clients) <= 3  # those of ended loops do not pile up
+    assert proxied <= len(process.clients) <= 3 * proxied  # those of ended loops do not pile up
 
 
 def test_an_ended_event_loop_leaves_no_socket(provider):
     op = answering(provider)
     http = AsyncHttp(None, trust_env=False)
+    http._process.get_own().proxied = True
     anyio.run(http.send, get(op.url))
     [process] = http._process.values()
     [(client, _)] = process.clients.values()
@@ -95,6 +98,7 @@ def test_an_ended_event_loop_leaves_no_socket(provider):
 def test_a_forgotten_transport_leaves_no_socket(provider):
     op = answering(provider)
     http = SyncHttp(None, trust_env=False)
+    http._http._process.get_own().proxied = True
     http.send(get(op.url))
     [process] = http._http._process.values()
     [(client, _)] = process.clients.values()
@@ -102,6 +106,7 @@ def test_a_forgotten_transport_leaves_no_socket(provider):
     del http, process
     gc.collect()
     another = SyncHttp(None, trust_env=False)
+    another._http._process.get_own().proxied = True
     for _ in range(100):  # a call goes through the same background loop, so the closing comes along
         another.send(get(op.url))
         if client.is_closed:
