@@ -93,7 +93,7 @@ def _finish(parameters: CallbackParameters, pending: PendingLogin, request: Requ
     cookies = yield from keep_session(session, request, rp, site, now, kept)
     entropy: bytes = yield Random(12)
     rounds = site.rounds.add(request.cookie, now, entropy)
-    room = OWN_BUDGET - sum(len(cookie.partition(";")[0]) + 2 for cookie in (*cookies, rounds))
+    room = OWN_BUDGET - site.sessions.cost_of_ended(request.cookie) - sum(len(cookie.partition(";")[0]) + 2 for cookie in (*cookies, rounds))
     trimmed = site.logins.trim(request.cookie, pending.state, now, room)
     yield Report("login.ok")
     return redirect(site.after_login(pending.return_to), status=303, set_cookies=(*cookies, site.logins.clear(pending.state), rounds, *trimmed))

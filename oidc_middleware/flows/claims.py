@@ -127,11 +127,15 @@ def new_session(id_token: IDToken, more: Mapping[str, Any], tokens: TokenSet, se
 def keep_session(
     session: Session, request: Request, rp: RelyingParty, site: Site, now: float, tokens: KeptTokens | None = None
 ) -> Flow[tuple[str, ...]]:
-    """Keep a new session where sessions live. Result: the cookies to set. Raises ``LoginError``: too large, or ended before it began."""
+    """Keep a new session where sessions live, and end the one that the browser had: an answer for that one may be late (catalogue SF-03, SF-05).
+
+    Result: the cookies to set. Raises ``LoginError``: too large, or ended before it began.
+    """
     if site.stored is not None:
         return (yield from site.stored.write(_configured(session, rp), request, now, tokens))
     entropy: bytes = yield Random(12)
-    return session_cookies(session, rp, site, now, entropy, site.sessions.read(request.cookie, now).present)
+    cookies = session_cookies(session, rp, site, now, entropy, site.sessions.read(request.cookie, now).present)
+    return (*cookies, *site.sessions.replaced(request.cookie, now))
 
 
 def _configured(session: Session, rp: RelyingParty) -> Session:

@@ -57,12 +57,13 @@ def _ended(request: Request, rp: RelyingParty, site: Site, sid: str) -> Flow[tup
 
 def _own_session(request: Request, rp: RelyingParty, site: Site, sid: str) -> Flow[tuple[bool, tuple[str, ...]]]:
     """Whether the browser's own session is the one that ends, and the cookies that go with it. Another session of this browser stays."""
-    read = yield from current_session(request, rp, site)
-    session = read.session
+    session = (yield from current_session(request, rp, site)).session
+    if session is None and site.stored is None:
+        session = site.sessions.ending(request.cookie, request.now)  # idle for too long, and perhaps used in another tab (catalogue SF-05)
     if session is None or session.sid != sid or session.issuer != rp.settings.issuer:
         return False, ()
     rp.sockets.end(session)
-    return True, (yield from site.stored.end(request)) if site.stored is not None else site.sessions.clear(read.present)
+    return True, (yield from site.stored.end(request)) if site.stored is not None else site.sessions.end(request.cookie, request.now)
 
 
 def _keep(rp: RelyingParty) -> float:

@@ -55,16 +55,22 @@ def _known_session(request: Request, rp: RelyingParty, site: Site) -> Flow[Sessi
 def _end_session(request: Request, rp: RelyingParty, site: Site, session: Session | None) -> Flow[tuple[str, ...]]:
     """Forget the session here. With a store that is away there is nothing to forget it in: the error says so, and the user tries again.
 
-    A session in a cookie goes on the list of ended ones, where there is one: then a copy of the cookie is over as well (catalogue CK-06).
+    A session in a cookie is named as ended in the browser, and goes on the list of ended ones, where there is one: then a copy of the cookie is over
+    as well (catalogue CK-06). That holds for one that was idle for too long, too: another tab or an open socket may have kept it alive (SF-05).
     """
     if site.stored is not None:
-        return (yield from site.stored.end(request))
-    if session is not None and rp.settings.revocation is not None:
-        try:
-            yield from end_index(own_index(session), session.issued, rp)
-        except Unavailable as error:
-            yield Report("logout.not_listed", logging.WARNING, code=error.code, detail=error.detail)
-    return site.sessions.clear(site.sessions.read(request.cookie, request.now).present)
+        cookies = yield from site.stored.end(request)
+    else:
+        session = site.sessions.ending(request.cookie, request.now)
+        cookies = site.sessions.end(request.cookie, request.now)
+        if session is not None and rp.settings.revocation is not None:
+            try:
+                yield from end_index(own_index(session), session.issued, rp)
+            except Unavailable as error:
+                yield Report("logout.not_listed", logging.WARNING, code=error.code, detail=error.detail)
+    if session is not None:
+        rp.sockets.end(session)
+    return cookies
 
 
 def _binding(session: Session | None) -> str:
@@ -104,7 +110,6 @@ def _sign_out(request: Request, rp: RelyingParty, site: Site, session: Session |
     return_to = _wished(site, wish)
     if session is None:
         return redirect(return_to or site.url("signed-out"), status=303, set_cookies=cleared)
-    rp.sockets.end(session)
     yield Report("logout.local")
     now = yield from current_time()
     if refresh_token is not None:

@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 from oidc_middleware.errors import LoginError
 from oidc_middleware.sessions.codec import UnknownFormat
 from oidc_middleware.sessions.cookies import CookieNames, cost, delete_cookie, find, find_prefix, set_cookie
+from oidc_middleware.sessions.ended import EndedSessions
 from oidc_middleware.sessions.sealing import BrokenSeal, Keyring, sealed_size
 from oidc_middleware.sessions.session import STEP_BACK, Lifetimes, Session, decode, encode
 
@@ -41,7 +42,8 @@ class SessionRead(NamedTuple):
 
     ``present``: the names of ours that were seen, for :meth:`SessionCookies.write` and :meth:`SessionCookies.clear`. ``reason``: ``ok``,
     ``absent``, ``ambiguous`` (two cookies of our name), ``broken``, ``expired``, ``early`` (begins in the future: our clock is behind, keep the
-    cookie), ``unknown_format`` (written by another version, keep the cookie). ``session`` is there when the reason is ``ok``, and only then.
+    cookie), ``unknown_format`` (written by another version, keep the cookie), ``ended`` (signed out, and brought back by an answer that was late).
+    ``session`` is there when the reason is ``ok``, and only then.
     """
 
     session: Session | None
@@ -69,6 +71,8 @@ class SessionCookies:
         self._keyring = keyring
         self._lifetimes = lifetimes
         self._budget = budget
+        self._ended = EndedSessions(names, lifetimes)
+        self._ended_prefix = names.ended_prefix
         self._room = MAX_COOKIE_BYTES - len(self._names[-1]) - len("=10~")
         self._opened = lru_cache(_CACHED_SESSIONS)(self._open)
 
@@ -80,7 +84,7 @@ class SessionCookies:
             if not values:
                 return _ABSENT
             if len(values) == 1 and "~" not in values[0]:
-                return self._judged(values[0], None, now)
+                return self._judged(values[0], None, now, cookie_header)
         return self._read_parts(cookie_header, now)
 
     def _read_parts(self, cookie_header: str, now: float) -> SessionRead:
@@ -92,7 +96,7 @@ class SessionCookies:
             # Planted from a sibling domain, or from http: there is no telling which one is ours (catalogue CK-08).
             return SessionRead(None, present, "ambiguous")
         text = self._assembled(found)
-        return SessionRead(None, present, "broken") if text is None else self._judged(text, present, now)
+        return SessionRead(None, present, "broken") if text is None else self._judged(text, present, now, cookie_header)
 
     def _assembled(self, found: dict[str, list[str]]) -> str | None:
         values = found.get(self._name)
@@ -108,7 +112,7 @@ class SessionCookies:
             return None
         return "~".join([values[0], *(part[0] for part in parts)])
 
-    def _judged(self, text: str, present: tuple[str, ...] | None, now: float) -> SessionRead:
+    def _judged(self, text: str, present: tuple[str, ...] | None, now: float, cookie_header: str) -> SessionRead:
         """*present*: ``None`` when nothing else than the session's own cookies was seen."""
         try:
             read, earliest, latest = self._opened(text)
@@ -117,6 +121,9 @@ class SessionCookies:
         except UnknownFormat:
             return SessionRead(None, present or (self._name,), "unknown_format")
         if earliest <= now < latest:
+            # The one place where that is asked, for whoever reads sessions reads them here; and nearly nobody carries such a name (SF-05).
+            if self._ended_prefix in cookie_header and read.session is not None and self._ended.has(cookie_header, read.session):
+                return SessionRead(None, present or read.present, "ended")
             return read if present is None or present == read.present else read._replace(present=present)
         return SessionRead(None, present or read.present, "expired" if now >= latest else "early")
 
@@ -161,6 +168,32 @@ class SessionCookies:
         written = self._names[:count]
         cookies = [set_cookie(name, value, max_age=max_age, secure=self._secure) for name, value in zip(written, values, strict=True)]
         return (*cookies, *self.clear(name for name in present if name not in written))
+
+    def ending(self, cookie_header: str, now: float) -> Session | None:
+        """The session that a sign-out ends: the one in the header, also when it was idle for too long.
+
+        Another tab may have used it since, and the answer with the younger cookie be on its way.
+        """
+        found = find_prefix(cookie_header, self._name)
+        text = self._assembled(found) if len(found.get(self._name, ())) == 1 else None
+        try:
+            session = None if text is None else self._opened(text).read.session
+        except (BrokenSeal, UnknownFormat):
+            return None
+        return session if session is not None and self._ended.time_left(session, now) > 0 else None
+
+    def end(self, cookie_header: str, now: float) -> tuple[str, ...]:
+        """``Set-Cookie`` values that take the session from the browser for good: no answer that comes late brings it back (catalogue SF-05)."""
+        return (*self.replaced(cookie_header, now), *self.clear(self.read(cookie_header, now).present))
+
+    def replaced(self, cookie_header: str, now: float) -> tuple[str, ...]:
+        """``Set-Cookie`` values that say of the session in the header that it is over; for whoever puts another in its place."""
+        session = self.ending(cookie_header, now)
+        return () if session is None else self._ended.add(cookie_header, session, now)
+
+    def cost_of_ended(self, cookie_header: str) -> int:
+        """Bytes of *cookie_header* that name ended sessions."""
+        return self._ended.cost(cookie_header)
 
     def clear(self, present: Iterable[str]) -> tuple[str, ...]:
         """Deletions for the names in *present*, as :class:`SessionRead` tells them."""

@@ -154,6 +154,8 @@ class Races(RuleBasedStateMachine):
             assert task.error is None
             session.used = self.clock.now()
             self._receive(browser, task.result, session)
+            if session.cookies:  # it is there: the one it took the place of is over
+                self.ends.append(End(lambda other: other.sid in before, self.tick, self.clock.now(), task.worker))
 
         request = self._request("/oidc/callback", browser=browser, query=query)
         before = self._with_cookies(request)
@@ -315,7 +317,7 @@ class Races(RuleBasedStateMachine):
             self.tasks.remove(task)
             self.tick += 1
             if isinstance(task.result, PassThrough):
-                self._let_in(browser, task)
+                self._receive(browser, task.result, self._let_in(browser, task))  # what counts as use reaches the browser
             for session in mine:
                 ended = any(threat(session) for threat in self.threats)
                 fresh = self.clock.now() < session.used + self.workers[worker].rp.settings.idle_timeout / 2

@@ -130,6 +130,8 @@ def test_room_is_what_the_other_cookies_of_ours_leave(logins, names, several, be
     assert len(logins.add(f"{header}; {session}", begin(), entropy(), now, room=2 * size)) == 1 + 3
     parts = f"{names.session}=" + "x" * 3_000 + f"; {names.session}.1=" + "x" * 2_500 + f"; {names.rounds}=xxx"
     assert logins._room(parts) == OWN_BUDGET - 5_503 - cost(names.session, 0) - cost(names.session + ".1", 0) - cost(names.rounds, 0)
+    ended = [f"{names.ended_prefix}{number:012}" for number in range(8)]
+    assert logins._room("; ".join(f"{name}=1" for name in ended)) == OWN_BUDGET - sum(cost(name, 1) for name in ended)
 
 
 @pytest.mark.row("CK-05")
