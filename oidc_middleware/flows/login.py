@@ -13,7 +13,7 @@ from oidc_middleware.errors import LoginError
 from oidc_middleware.flows.answers import navigates, problem, redirect
 from oidc_middleware.flows.effects import Flow, Random, ReadBody, Report
 from oidc_middleware.flows.messages import Request, Respond
-from oidc_middleware.flows.metadata import finishing, provider_metadata
+from oidc_middleware.flows.metadata import finishing, provider_metadata, sign_of_life
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.flows.site import Site
 from oidc_middleware.protocol.authorization import authorization_request
@@ -80,6 +80,8 @@ def start_login(
     settings = rp.settings
     metadata = yield from provider_metadata(rp.provider, settings, request.now)
     rp.provider.patience.check(finishing(settings), request.now)  # nobody signs in there to be turned away here (catalogue F-OP-07)
+    if rp.provider.patience.life.failure is not None:
+        yield from sign_of_life(rp.provider, settings, request.now)
     extra = {**settings.authorize_params, **(overrides or {})}
     entropy: bytes = yield Random(3 * 32 + 12)
     pending = new_pending_login(

@@ -7,7 +7,7 @@ from itertools import pairwise
 import httpx
 import pytest
 
-from oidc_middleware.flows.metadata import WAITING_THREADS
+from oidc_middleware.flows.remembered import WAITING_THREADS
 from oidc_middleware.transports import client as transport
 from oidc_middleware.transports import single_flight
 from tests.catalogue.helpers import assert_strict, codes_on, landed, login_url

@@ -8,16 +8,8 @@ import pytest
 
 from oidc_middleware.errors import ProviderError, Unavailable
 from oidc_middleware.flows.effects import Fetch, Now, Once, Report
-from oidc_middleware.flows.metadata import (
-    FAILURE_SECONDS,
-    FORCED_SECONDS,
-    FRESH_SECONDS,
-    STALE_FAILURE_SECONDS,
-    STALE_SECONDS,
-    provider_keys,
-    provider_metadata,
-    verified_id_token,
-)
+from oidc_middleware.flows.metadata import FORCED_SECONDS, provider_keys, provider_metadata, verified_id_token
+from oidc_middleware.flows.remembered import FAILURE_SECONDS, FRESH_SECONDS, STALE_FAILURE_SECONDS, STALE_SECONDS
 from oidc_middleware.protocol.id_token import ExpectedIDToken
 from oidc_middleware.testing import FakeClock, ScriptedProvider
 from tests.flows.hand import ISSUER, METADATA, Driver, json_response, party

@@ -2,12 +2,14 @@
 
 import pytest
 
-from oidc_middleware.errors import Unavailable
+from oidc_middleware.errors import ProviderError, Unavailable
 from oidc_middleware.flows.effects import Fetch, Now, Once
-from oidc_middleware.flows.metadata import ASKING_SECONDS, FAILURE_SECONDS, FRESH_SECONDS, JOIN_SECONDS, provider_metadata
+from oidc_middleware.flows.gate import gate
+from oidc_middleware.flows.metadata import provider_metadata
 from oidc_middleware.flows.patience import Patience, ask
+from oidc_middleware.flows.remembered import ASKING_SECONDS, FAILURE_SECONDS, FRESH_SECONDS, JOIN_SECONDS
 from oidc_middleware.protocol.messages import HttpRequest, HttpResponse
-from tests.flows.hand import METADATA, Driver, json_response, party
+from tests.flows.hand import METADATA, Driver, code_of, json_response, party, request
 
 TOKEN, USERINFO = (HttpRequest(purpose, "GET", f"https://op.example.com/{purpose}") for purpose in ("token", "userinfo"))
 DOWN = Unavailable("provider_unreachable", sent=False)
@@ -113,3 +115,82 @@ def test_who_has_a_copy_uses_it_while_somebody_asks():
     inner.close()
     driver.answers = [json_response(METADATA | {"token_endpoint": "https://op.example.com/new"})]
     assert driver.run(provider_metadata(rp.provider, rp.settings)).token_endpoint.endswith("/new")
+
+
+def told_to_sign_in(rp, driver):
+    """What a navigation without a session leads to."""
+    return driver.run(gate(request("/page", now=driver.clock.now()), rp))
+
+
+def unanswered(rp, driver, error=DOWN):
+    """A call for tokens ends with *error*, for a relying party that knows the provider's metadata."""
+    driver.answers += [json_response(METADATA), error]
+    driver.run(provider_metadata(rp.provider, rp.settings))
+    with pytest.raises(Unavailable):
+        driver.run(ask(rp.provider.patience, TOKEN))
+    driver.effects.clear()
+
+
+@pytest.mark.row("F-OP-02")
+@pytest.mark.parametrize(
+    ("ended", "looks"),
+    [("provider_unreachable", True), ("provider_timeout", True), ("provider_busy", False), ("provider_throttled", False)],
+)
+def test_who_signs_in_looks_first_when_nobody_answered_the_last_call(ended, looks):
+    rp, driver = party(), Driver()
+    unanswered(rp, driver, Unavailable(ended))
+    driver.answers = [HttpResponse(404)] if looks else []
+    assert told_to_sign_in(rp, driver).status == 302
+    assert driver.fetched == (["discovery"] if looks else [])
+    assert told_to_sign_in(rp, driver).status == 302, "any answer was good"
+    assert driver.answers == []
+
+
+@pytest.mark.row("F-OP-02", "DS-06")
+@pytest.mark.parametrize("code", ["provider_unreachable", "provider_timeout", "provider_busy"])
+def test_a_look_that_nobody_answered_is_believed_for_two_seconds(code):
+    rp, driver = party(), Driver()
+    unanswered(rp, driver)
+    driver.answers = [Unavailable(code), ProviderError("metadata_invalid")]
+    for _ in range(3):
+        answer = told_to_sign_in(rp, driver)
+        assert (answer.status, code_of(answer)) == (503, code)
+    assert driver.fetched == ["discovery"]
+    driver.clock.advance(FAILURE_SECONDS)
+    assert told_to_sign_in(rp, driver).status == 302
+
+
+@pytest.mark.row("F-OP-02", "F-PR-10")
+@pytest.mark.parametrize("step", [-10_000, 10_000])
+def test_a_clock_that_is_set_keeps_nobody_from_looking(step):
+    rp, driver = party(), Driver()
+    unanswered(rp, driver)
+    driver.answers = [DOWN, HttpResponse(200)]
+    assert told_to_sign_in(rp, driver).status == 503
+    driver.clock.advance(step)
+    rp.provider.metadata.fetched_at = driver.clock.now()
+    assert told_to_sign_in(rp, driver).status == 302
+    assert driver.fetched == ["discovery", "discovery"]
+
+
+@pytest.mark.row("F-OP-02")
+def test_metadata_that_are_due_are_look_enough():
+    rp, driver = party(), Driver()
+    unanswered(rp, driver)
+    driver.clock.advance(FRESH_SECONDS)
+    driver.answers = [json_response(METADATA)]
+    assert told_to_sign_in(rp, driver).status == 302
+    assert driver.fetched == ["discovery"]
+
+
+@pytest.mark.row("F-OP-02")
+def test_a_look_from_before_somebody_answered_says_nothing_any_more():
+    rp, driver = party(), Driver()
+    unanswered(rp, driver)
+    driver.answers = [DOWN]
+    assert told_to_sign_in(rp, driver).status == 503
+    driver.answers = [HttpResponse(400), DOWN, HttpResponse(200)]
+    assert driver.run(ask(rp.provider.patience, TOKEN)).status == 400
+    with pytest.raises(Unavailable):
+        driver.run(ask(rp.provider.patience, TOKEN))
+    assert told_to_sign_in(rp, driver).status == 302

@@ -16,7 +16,8 @@ from oidc_middleware.flows.effects import (
     StoreRelease,
     StoreReplace,
 )
-from oidc_middleware.flows.metadata import STALE_SECONDS, provider_metadata
+from oidc_middleware.flows.metadata import provider_metadata
+from oidc_middleware.flows.remembered import STALE_SECONDS
 from oidc_middleware.flows.stored import indexes_of
 from oidc_middleware.flows.stored_tokens import token_index, token_key
 from oidc_middleware.flows.tokens import give_back
