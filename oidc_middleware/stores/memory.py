@@ -15,11 +15,28 @@ from oidc_middleware.stores.shelf import Shelf
 MAX_SESSIONS: Final = 100_000
 
 
+#: A time of expiry, and what was marked until when, or who owns it.
+_Mark = tuple[float, float]
+_Owner = tuple[float, str]
+
+
 class _Session(NamedTuple):
+    """What is kept of a session; every object less counts a hundred thousand times. The indexes are lines of one text."""
+
+    expires: float
     data: bytes
     version: int
-    indexes: tuple[str, ...]
+    indexes: bytes
     issued_at: float
+
+
+def _short(index: str) -> int:
+    """What stands for *index* in the table of members: a third of its size, and not its like. Two of them may share a number."""
+    return hash(index) & 0xFFF_FFFF_FFFF_FFFF
+
+
+def _is_of(session: _Session, index: str) -> bool:
+    return index.encode() in session.indexes.split(b"\n")
 
 
 class MemoryStore(Instant):
@@ -43,11 +60,12 @@ class MemoryStore(Instant):
         self.instance = SystemClock.random(6).hex()
         self._lock = threading.Lock()
         self._sessions: Shelf[_Session] = Shelf(self._max_sessions, self._unlink)
-        #: The sessions of an index. Most have one: then it stands there by itself, for a set would take half as much again as a session's claims.
-        self._members: dict[str, str | set[str]] = {}
-        self._tombstones: Shelf[bool] = Shelf(2 * self._max_sessions)
-        self._marks: Shelf[float] = Shelf(2 * self._max_sessions)
-        self._owners: Shelf[str] = Shelf(2 * self._max_sessions)
+        #: The sessions of an index, by its number, and of those that share it: a session itself says of which it is. Most numbers have one: then it
+        #: stands there by itself, for a set would take half as much again as a session's claims.
+        self._members: dict[int, str | set[str]] = {}
+        self._tombstones: Shelf[tuple[float]] = Shelf(2 * self._max_sessions)
+        self._marks: Shelf[_Mark] = Shelf(2 * self._max_sessions)
+        self._owners: Shelf[_Owner] = Shelf(2 * self._max_sessions)
 
     def __repr__(self) -> str:
         return f"<MemoryStore of {len(self._sessions)} sessions>"
@@ -77,9 +95,9 @@ class MemoryStore(Instant):
             latest = self._latest(indexes, now)
             if self._tombstones.get(key, now) or (latest is not None and latest >= issued_at):
                 return False
-            self._sessions.put(key, _Session(data, 1, indexes, issued_at), now + ttl, now)
+            self._sessions.put(key, _Session(now + ttl, data, 1, "\n".join(indexes).encode(), issued_at), now)
             for index in indexes:
-                self._link(index, key)
+                self._link(_short(index), key)
             return True
 
     def replace(self, key: str, data: bytes, version: int, *, ttl: float, now: float) -> bool:
@@ -87,7 +105,7 @@ class MemoryStore(Instant):
             known = self._sessions.get(key, now)
             if not known or known.version != version:
                 return bool(known and known.version == version + 1 and known.data == data)
-            self._sessions.put(key, known._replace(data=data, version=version + 1), now + ttl, now)
+            self._sessions.put(key, known._replace(expires=now + ttl, data=data, version=version + 1), now)
             return True
 
     def delete(self, key: str, *, keep: float, now: float) -> bool:
@@ -97,12 +115,11 @@ class MemoryStore(Instant):
     def delete_index(self, index: str, *, issued_until: float, keep: float, now: float) -> int:
         self.mark(index, issued_until=issued_until, keep=keep, now=now)
         with self._lock:
-            members = self._members.get(index, ())
-            keys = [members] if isinstance(members, str) else list(members)
+            keys = self._perhaps_of(index)
         count = 0
         for start in range(0, len(keys), BATCH):
             with self._lock:
-                count += sum(self._bury_if_issued(key, issued_until, keep, now) for key in keys[start : start + BATCH])
+                count += sum(self._bury_if_of(key, index, issued_until, keep, now) for key in keys[start : start + BATCH])
         return count
 
     def mark(self, index: str, *, issued_until: float, keep: float, now: float) -> None:
@@ -110,7 +127,7 @@ class MemoryStore(Instant):
             known = self._marks.get(index, now)
             expires = max(now + keep, self._marks.expiry(index))
             self._room(self._marks, index, now)
-            self._marks.put(index, issued_until if known is None else max(known, issued_until), expires, now)
+            self._marks.put(index, (expires, issued_until if known is None else max(known[1], issued_until)), now)
 
     def marks(self, indexes: tuple[str, ...], now: float) -> float | None:
         with self._lock:
@@ -118,8 +135,8 @@ class MemoryStore(Instant):
 
     def holds(self, index: str, now: float) -> bool:
         with self._lock:
-            members = self._members.get(index, ())
-            return any(self._sessions.expiry(key) > now for key in ((members,) if isinstance(members, str) else members))
+            sessions = (self._sessions.look(key, now) for key in self._perhaps_of(index))
+            return any(session is not None and _is_of(session, index) for session in sessions)
 
     def claim(self, key: str, ttl: float, now: float) -> bool:
         with self._lock:
@@ -133,12 +150,13 @@ class MemoryStore(Instant):
         with self._lock:
             if self._own(f"lease:{key}", owner, ttl, now) not in {None, owner}:
                 return False
-            self._owners.put(f"lease:{key}", owner, now + ttl, now)
+            self._owners.put(f"lease:{key}", (now + ttl, owner), now)
             return True
 
     def release(self, key: str, owner: str) -> None:
         with self._lock:
-            if self._owners.get(f"lease:{key}", 0) == owner:
+            known = self._owners.get(f"lease:{key}", 0)
+            if known is not None and known[1] == owner:
                 self._owners.pop(f"lease:{key}", 0)
 
     def check(self) -> list[str]:
@@ -152,43 +170,49 @@ class MemoryStore(Instant):
         known = self._owners.get(name, now)
         if known is None:
             self._room(self._owners, name, now)
-            self._owners.put(name, owner, now + ttl, now)
-        return known
+            self._owners.put(name, (now + ttl, owner), now)
+        return None if known is None else known[1]
 
     @staticmethod
-    def _room(shelf: Shelf[str] | Shelf[float], key: str, now: float) -> None:
+    def _room(shelf: Shelf[_Owner] | Shelf[_Mark], key: str, now: float) -> None:
         shelf.sweep(now)
         if shelf.is_full and not shelf.expiry(key):
             raise _full()
 
     def _latest(self, indexes: tuple[str, ...], now: float) -> float | None:
-        return max((mark for index in indexes if (mark := self._marks.get(index, now)) is not None), default=None)
+        return max((mark[1] for index in indexes if (mark := self._marks.get(index, now)) is not None), default=None)
 
-    def _bury_if_issued(self, key: str, issued_until: float, keep: float, now: float) -> bool:
+    def _bury_if_of(self, key: str, index: str, issued_until: float, keep: float, now: float) -> bool:
         known = self._sessions.get(key, now)
-        return bool(known and known.issued_at <= issued_until and self._bury(key, keep, now))
+        return bool(known and known.issued_at <= issued_until and _is_of(known, index) and self._bury(key, keep, now))
 
     def _bury(self, key: str, keep: float, now: float) -> bool:
         known = self._sessions.pop(key, now)
         if known:
             self._unlink(key, known)
-        self._tombstones.put(key, True, now + keep, now)  # noqa: FBT003  # a mere presence
+        self._tombstones.put(key, (now + keep,), now)
         return bool(known)
 
-    def _link(self, index: str, key: str) -> None:
-        members = self._members.setdefault(index, key)
+    def _perhaps_of(self, index: str) -> list[str]:
+        """The sessions of *index*, and perhaps others."""
+        members = self._members.get(_short(index), ())
+        return [members] if isinstance(members, str) else list(members)
+
+    def _link(self, short: int, key: str) -> None:
+        members = self._members.setdefault(short, key)
         if isinstance(members, set):
             members.add(key)
         elif members != key:
-            self._members[index] = {members, key}
+            self._members[short] = {members, key}
 
     def _unlink(self, key: str, session: _Session) -> None:
-        for index in session.indexes:
-            members = self._members.get(index)
+        for index in session.indexes.decode().split("\n"):
+            short = _short(index)
+            members = self._members.get(short)
             if isinstance(members, set):
                 members.discard(key)
             if not members or members == key:
-                self._members.pop(index, None)
+                self._members.pop(short, None)
 
 
 def _full() -> Unavailable:

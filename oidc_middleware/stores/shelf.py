@@ -8,9 +8,10 @@ from __future__ import annotations
 import heapq
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-Value = TypeVar("Value")
+#: What is kept: a tuple whose first item is its time of expiry.
+Entry = TypeVar("Entry", bound=tuple[Any, ...])
 
 #: Seconds of expiry times that are looked after together.
 _SLOT: Final = 60
@@ -18,16 +19,16 @@ _SLOT: Final = 60
 _SWEEP: Final = 16
 
 
-class Shelf(Generic[Value]):
+class Shelf(Generic[Entry]):
     """At most *limit* entries, each with its time of expiry, in the order of their last use. Not safe for threads by itself.
 
     *dropped* is told what was thrown out because it expired or because there was no room.
     """
 
-    def __init__(self, limit: int, dropped: Callable[[str, Value], None] | None = None) -> None:
+    def __init__(self, limit: int, dropped: Callable[[str, Entry], None] | None = None) -> None:
         self._limit = limit
         self._dropped = dropped
-        self._entries: OrderedDict[str, tuple[float, Value]] = OrderedDict()
+        self._entries: OrderedDict[str, Entry] = OrderedDict()
         self._slots: dict[int, set[str]] = {}
         self._order: list[int] = []
         #: Entries thrown out although they had not expired.
@@ -41,8 +42,8 @@ class Shelf(Generic[Value]):
         """Whether the next new entry would throw one out."""
         return len(self._entries) >= self._limit
 
-    def get(self, key: str, now: float) -> Value | None:
-        """The value of *key*, which is thereby the one used last."""
+    def get(self, key: str, now: float) -> Entry | None:
+        """What is kept under *key*, which is thereby the one used last."""
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -50,16 +51,21 @@ class Shelf(Generic[Value]):
             self._drop(key)
             return None
         self._entries.move_to_end(key)
-        return entry[1]
+        return entry
 
-    def put(self, key: str, value: Value, expires: float, now: float) -> None:
+    def look(self, key: str, now: float) -> Entry | None:
+        """What is kept under *key*, which does not count as a use."""
+        entry = self._entries.get(key)
+        return entry if entry is not None and entry[0] > now else None
+
+    def put(self, key: str, entry: Entry, now: float) -> None:
         """Set *key*. The entry that was idle the longest makes room for it."""
         self.sweep(now)
         if not self._leave(key) and self.is_full:
             self.evicted += 1
             self._drop(next(iter(self._entries)))
-        self._entries[key] = (expires, value)
-        slot = int(expires // _SLOT)
+        self._entries[key] = entry
+        slot = int(entry[0] // _SLOT)
         if slot not in self._slots:
             self._slots[slot] = set()
             heapq.heappush(self._order, slot)
@@ -68,13 +74,13 @@ class Shelf(Generic[Value]):
     def expiry(self, key: str) -> float:
         """When *key* expires; 0 if there is no such entry."""
         entry = self._entries.get(key)
-        return entry[0] if entry else 0
+        return entry[0] if entry else 0.0
 
-    def pop(self, key: str, now: float) -> Value | None:
-        """Take *key* out; its value, unless it had expired."""
-        value = self.get(key, now)
+    def pop(self, key: str, now: float) -> Entry | None:
+        """Take *key* out; what was kept there, unless it had expired."""
+        entry = self.get(key, now)
         self._leave(key)
-        return value
+        return entry
 
     def sweep(self, now: float) -> None:
         """Throw out a few of those that expired."""
@@ -91,9 +97,9 @@ class Shelf(Generic[Value]):
     def _drop(self, key: str) -> None:
         entry = self._leave(key)
         if entry and self._dropped:
-            self._dropped(key, entry[1])
+            self._dropped(key, entry)
 
-    def _leave(self, key: str) -> tuple[float, Value] | None:
+    def _leave(self, key: str) -> Entry | None:
         entry = self._entries.pop(key, None)
         if entry is not None:
             self._slots[int(entry[0] // _SLOT)].discard(key)

@@ -10,7 +10,7 @@ import tracemalloc
 import pytest
 
 from oidc_middleware.errors import Unavailable
-from oidc_middleware.stores import Record
+from oidc_middleware.stores import Record, memory
 from tests.stores.harness import NOW, new
 
 
@@ -64,8 +64,24 @@ def test_nothing_is_left_of_sessions_that_are_gone(opened):
     store.delete_index("sid-58", issued_until=NOW, keep=1, now=NOW)
     for number in range(20):
         new(store, f"later-{number}", indexes=("sub-2",), now=NOW + 200)
-    assert store._members == {"sub-2": {f"later-{number}" for number in range(20)}}
+    assert list(store._members.values()) == [{f"later-{number}" for number in range(20)}]
     assert len(store._sessions) == 20
+
+
+def test_indexes_that_share_a_number_are_not_each_other(opened, monkeypatch):
+    """In the table of members a number stands for an index, and numbers meet."""
+    monkeypatch.setattr(memory, "_short", lambda _index: 7)
+    store = opened("memory://")
+    for number in range(4):
+        new(store, f"k{number}", indexes=(f"sid-{number}", f"sub-{number % 2}"))
+    assert store.delete_index("sid-0", issued_until=NOW, keep=60, now=NOW) == 1
+    assert store.delete_index("sub-9", issued_until=NOW, keep=60, now=NOW) == 0
+    assert [key for key in ("k0", "k1", "k2", "k3") if store.get(key, NOW)] == ["k1", "k2", "k3"]
+    assert [store.holds(index, NOW) for index in ("sid-0", "sub-0", "sid-1", "sub-9")] == [False, True, True, False]
+    assert store.delete_index("sub-1", issued_until=NOW, keep=60, now=NOW) == 2
+    assert [key for key in ("k0", "k1", "k2", "k3") if store.get(key, NOW)] == ["k2"]
+    assert store.delete("k2", keep=60, now=NOW)
+    assert not store._members
 
 
 def test_tombstones_are_bounded(opened):
