@@ -21,6 +21,7 @@ from oidc_middleware.flows.stored_tokens import StoredTokens, token_key
 from oidc_middleware.sessions.codec import UnknownFormat
 from oidc_middleware.sessions.cookies import CookieNames, delete_cookie, find, find_prefix, set_cookie
 from oidc_middleware.sessions.kept_tokens import KeptTokens
+from oidc_middleware.sessions.packing import pack, unpack
 from oidc_middleware.sessions.sealing import BrokenSeal, Keyring
 from oidc_middleware.sessions.session import Lifetimes, Session, decode, encode
 from oidc_middleware.sessions.session_cookie import SessionRead
@@ -224,7 +225,7 @@ class StoredSessions:
         return match is not None and match["memory"] is not None and (self._memory is None or match["memory"] != self._memory())
 
     def _sealed(self, key: str, session: Session, entropy: bytes) -> bytes:
-        return self._keyring.seal(_PURPOSE, key.encode("ascii") + b"\n" + encode(session), entropy).encode("ascii")
+        return pack(self._keyring.seal(_PURPOSE, key.encode("ascii") + b"\n" + encode(session), entropy))
 
     def _opened(self, key: str, data: bytes) -> Session | None:
         """The session in *data*, opened once for as long as it stays the same."""
@@ -239,7 +240,7 @@ class StoredSessions:
     def _unsealed(self, key: str, data: bytes) -> Session | None:
         """The session, if it is one of ours and belongs under this key: a store that mixes up answers lets nobody be somebody else (F-ST-11)."""
         try:
-            owner, _, encoded = self._keyring.open(_PURPOSE, data.decode("latin-1")).partition(b"\n")
+            owner, _, encoded = self._keyring.open(_PURPOSE, unpack(data)).partition(b"\n")
             return decode(encoded) if hmac.compare_digest(owner, key.encode("ascii")) else None
         except (BrokenSeal, UnknownFormat):
             return None

@@ -12,6 +12,7 @@ from oidc_middleware.errors import Unavailable
 from oidc_middleware.flows.effects import Flow, Random, StoreCreate, StoreGet, StoreReplace
 from oidc_middleware.sessions.codec import UnknownFormat
 from oidc_middleware.sessions.kept_tokens import KeptTokens, decode, encode
+from oidc_middleware.sessions.packing import pack, unpack
 from oidc_middleware.sessions.sealing import BrokenSeal, Keyring
 
 _PURPOSE: Final = "stored-tokens"
@@ -75,12 +76,12 @@ class StoredTokens:
 
     def _sealed(self, session_key: str, tokens: KeptTokens) -> Flow[bytes]:
         entropy: bytes = yield Random(12)
-        return self._keyring.seal(_PURPOSE, token_key(session_key).encode("ascii") + b"\n" + encode(tokens), entropy).encode("ascii")
+        return pack(self._keyring.seal(_PURPOSE, token_key(session_key).encode("ascii") + b"\n" + encode(tokens), entropy))
 
     def _opened(self, key: str, data: bytes) -> KeptTokens | None:
         """The tokens, if they are ours and belong under this key (F-ST-11)."""
         try:
-            owner, _, encoded = self._keyring.open(_PURPOSE, data.decode("latin-1")).partition(b"\n")
+            owner, _, encoded = self._keyring.open(_PURPOSE, unpack(data)).partition(b"\n")
             return decode(encoded) if hmac.compare_digest(owner, key.encode("ascii")) else None
         except BrokenSeal:
             return None
