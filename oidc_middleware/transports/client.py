@@ -1,6 +1,6 @@
-"""The HTTP client, for ASGI and for WSGI. The only file that imports httpx, and only when the first call is made.
+"""The HTTP client, for ASGI and for WSGI. Imports httpx only when the first call is made.
 
-Our own calls go over connections of their own (:mod:`oidc_middleware.transports.wire`); a user's client, and proxies, are httpx's.
+Our own calls go over connections of their own (:mod:`oidc_middleware.transports.wire`); a user's client, and proxies, need all of httpx.
 
 What httpx alone does not give (measured, catalogue appendix A): its time limits are per read, so an answer that drips one byte at a time never
 ends; it undoes compression without a limit. Hence one total deadline and one size limit around every call.
@@ -172,24 +172,17 @@ class AsyncHttp:
             with anyio.move_on_after(seconds) as scope:
                 if self._threaded:
                     return await self._in_thread(request)
+                trace = self._follow(progress, scope)
                 if self._given is None and not own.proxied:
-                    return await exchange(request, own.tls(), self._connect, progress)
+                    return await exchange(request, own.tls(), self._limits(), trace)
                 client = self._given if self._given is not None else await own.client()
-                return await self._with_retry(client, request, progress, scope)
+                return await self._with_retry(client, request, progress, trace)
         except Exception as error:  # noqa: BLE001  # whatever a client raises, a user's own included, is the surroundings' fault
             raise translated(request, error, progress) from None
         raise too_slow(request, progress)
 
-    async def _with_retry(self, client: Any, request: HttpRequest, progress: Progress, scope: anyio.CancelScope) -> HttpResponse:
-        try:
-            return await self._once(client, request, progress, scope)
-        except Exception as error:
-            if not progress.may_retry(request, error):
-                raise
-        progress.restart()
-        return await self._once(client, request, progress, scope)
-
-    async def _once(self, client: Any, request: HttpRequest, progress: Progress, scope: anyio.CancelScope) -> HttpResponse:
+    def _follow(self, progress: Progress, scope: anyio.CancelScope) -> Callable[..., Coroutine[Any, Any, None]]:
+        """What hears of each step of a call, and limits the first."""
         end = scope.deadline
 
         async def trace(event: str, _info: dict[str, Any]) -> None:
@@ -200,6 +193,18 @@ class AsyncHttp:
                 # httpx's own limit go first: cancelled within a TLS handshake, it leaves the socket to the garbage collector.
                 scope.deadline = min(end, anyio.current_time() + 1.2 * self._connect) if progress.connecting else end
 
+        return trace
+
+    async def _with_retry(self, client: Any, request: HttpRequest, progress: Progress, trace: Callable[..., Any]) -> HttpResponse:
+        try:
+            return await self._once(client, request, trace)
+        except Exception as error:
+            if not progress.may_retry(request, error):
+                raise
+        progress.restart()
+        return await self._once(client, request, trace)
+
+    async def _once(self, client: Any, request: HttpRequest, trace: Callable[..., Any]) -> HttpResponse:
         outgoing = _build(client, request, self._limits(), trace)
         response = await client.send(outgoing, stream=True, follow_redirects=False, auth=None)
         try:
