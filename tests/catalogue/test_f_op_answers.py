@@ -182,6 +182,33 @@ def test_f_op_15_a_provider_that_wants_to_see_the_user_again(stage, error):
     assert sum(entry.is_redirect for entry in browser.history[steps:]) <= 3
 
 
+@pytest.mark.row("F-OP-15", "DS-07")
+def test_f_op_15_nobody_is_sent_round_to_a_provider_that_may_not_ask(stage):
+    """``prompt=none`` for everybody, and a provider that forgot its sessions."""
+    stage.restart(authorize_params={"prompt": "none"})
+    _, before = stage.accepts()
+    browser = stage.browser()
+
+    def silent(location):
+        assert "prompt=none" in location
+        return stage.provider.respond(location, code=REMOVE, error="login_required")
+
+    page, retry = stage.assert_refused(
+        lambda: browser.deliver(silent(browser.start_login(login_url(DEEP_LINK)))), browser, code="provider_refused", status=400
+    )
+    for _ in range(4):
+        answer = silent(browser.start_login(retry))
+        asked = len(stage.provider.authorizations)
+        page = browser.deliver(answer)
+        assert (page.status, codes_on(page)) == (400, ["provider_refused"])
+        assert len(stage.provider.authorizations) == asked, "a click each"
+    assert stage.count("token") == 1
+    location = browser.start_login(login_url(DEEP_LINK) + "&prompt=login")
+    assert "prompt=login" in location
+    assert landed(browser.finish_login(location)) == DEEP_LINK
+    assert stage.who(before) == stage.provider.user["sub"]
+
+
 @pytest.mark.row("F-OP-15", "RF-05")
 def test_f_op_15_a_refresh_token_that_the_provider_forgot_ends_in_a_login(stage):
     keeps_tokens(stage)
