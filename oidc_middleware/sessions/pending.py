@@ -143,7 +143,7 @@ class PendingLogins:
         """
         name, limit = self._name(pending.state), min(self._budget, self._room(cookie_header) if room is None else room)
         encoded = _encode(pending)
-        if cost(name, sealed_size(len(encoded))) > limit:
+        if cost(name, sealed_size("login", len(encoded))) > limit:
             encoded = _encode(replace(pending, return_to=self._landing))
         value = self._keyring.seal("login", encoded, entropy)
         max_age = int(self._login_timeout) + _KEPT_EXPIRED

@@ -1,7 +1,9 @@
-"""Sealing: encrypted with AES-256-GCM, then signed by itsdangerous; both keys derived once for each purpose.
+"""Sealing: encrypted and authenticated, with keys derived once for each purpose.
 
-Encryption keeps tokens and personal data from whoever reads the cookie (catalogue CK-22). The signature covers the *text* that travels, so a
-value has exactly one accepted spelling. GCM would find a changed byte as well; two independent keys mean that neither layer alone has to hold.
+Two ways, by purpose. What lives for minutes (a login, the loop guard, tokens in forms) is encrypted with AES-256-GCM, then signed by itsdangerous.
+Sessions are read on every request that is new to a process, so they are sealed by AES-256-GCM alone: it authenticates by itself, at an eighth
+of what the second layer takes. Encryption keeps tokens and personal data from whoever reads the value (catalogue CK-22); a value has exactly one
+accepted spelling either way. Sessions sealed by versions that signed them as well are opened for ever.
 
 Opening runs once for every session that a process has not seen, sealing for every redirect to the provider: ciphers and MACs get their keys at the
 start, and what is called here for each value is C.
@@ -11,8 +13,8 @@ from __future__ import annotations
 
 import hmac
 from base64 import urlsafe_b64encode
-from binascii import a2b_base64
-from collections.abc import Sequence
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -27,6 +29,9 @@ from oidc_middleware.errors import ConfigError
 
 #: What may be sealed. Each purpose has its own keys, so a value made for one never opens as another (catalogue CK-19, ST-05).
 PURPOSES: Final = ("session", "login", "rounds", "csrf", "post-logout", "stored-session", "stored-tokens")
+
+#: Those of them that AES-GCM seals alone.
+_UNSIGNED: Final = frozenset({"session", "stored-session", "stored-tokens"})
 
 #: Length of the entropy :meth:`Keyring.seal` asks for: a 96-bit GCM nonce (NIST SP 800-38D 8.2.2). Random nonces are safe for 2^32 seals a key.
 NONCE_BYTES: Final = 12
@@ -62,9 +67,20 @@ class _Keys(NamedTuple):
     purpose: bytes
 
 
-def sealed_size(length: int) -> int:
-    """How many characters :meth:`Keyring.seal` makes of *length* bytes."""
+#: Decrypts a ciphertext under a nonce, for a purpose.
+_Decrypt = Callable[[bytes, bytes, bytes], bytes]
+
+
+def sealed_size(purpose: str, length: int) -> int:
+    """How many characters :meth:`Keyring.seal` makes of *length* bytes for *purpose*."""
+    if purpose in _UNSIGNED:
+        return (NONCE_BYTES + length + _padding(length) + _TAG_BYTES) // 3 * 4
     return -(-(NONCE_BYTES + length + _TAG_BYTES) * 4 // 3) + _SIGNATURE_LENGTH
+
+
+def _padding(length: int) -> int:
+    """How many bytes follow *length* bytes, one to three, so that base64 has no unused bits, which could be anything, and no padding of its own."""
+    return 3 - (length + NONCE_BYTES + _TAG_BYTES) % 3
 
 
 class Keyring:
@@ -76,22 +92,55 @@ class Keyring:
     Raises :class:`~oidc_middleware.errors.ConfigError` for secrets that cannot be used.
     """
 
-    __slots__ = ("_keys",)
+    __slots__ = ("_ciphers", "_decrypts", "_keys")
 
     def __init__(self, secrets: Sequence[str | bytes], context: str) -> None:
         material = _checked(secrets)
         self._keys = {purpose: tuple(_derive(secret, purpose, context) for secret in material) for purpose in PURPOSES}
+        self._ciphers = {
+            purpose: [AESGCM(_expand(secret, b"oidc_middleware 2", purpose, context, 32)) for secret in material] for purpose in _UNSIGNED
+        }
+        #: What is bound, and what decrypts it; nothing for purposes that are signed.
+        self._decrypts: dict[str, tuple[bytes, list[_Decrypt]]] = {
+            purpose: (purpose.encode(), [cipher.decrypt for cipher in self._ciphers.get(purpose, ())]) for purpose in PURPOSES
+        }
 
     def seal(self, purpose: str, plaintext: bytes, entropy: bytes) -> str:
         """Seal *plaintext* for *purpose*. *entropy*: 12 random bytes, never used for another value. The result is cookie-safe ASCII."""
         if len(entropy) != NONCE_BYTES:
             raise ValueError(f"a seal takes {NONCE_BYTES} random bytes")
+        if purpose in _UNSIGNED:
+            padding = _padding(len(plaintext))
+            sealed = self._ciphers[purpose][0].encrypt(entropy, plaintext + bytes([padding]) * padding, purpose.encode())
+            return b2a_base64(entropy + sealed, newline=False).decode("ascii")
         cipher, signer, _, bound = self._keys[purpose][0]
         body = urlsafe_b64encode(entropy + cipher.encrypt(entropy, plaintext, bound)).rstrip(b"=")
         return signer.sign(body).decode("ascii")
 
     def open(self, purpose: str, text: str) -> bytes:
         """What was sealed for *purpose*. Raises :class:`BrokenSeal`, and nothing else, whatever *text* is."""
+        bound, decrypts = self._decrypts[purpose]
+        if not decrypts:
+            return self._unsigned(purpose, text)
+        try:
+            raw = a2b_base64(text)
+        except ValueError:
+            raw = b""
+        # Decoding passes over what is not in the alphabet (and its strict mode, over padding that is not needed). Three bytes for every four
+        # characters is what it makes of nothing but characters that count, so no other text gives the same bytes.
+        if not raw or 4 * len(raw) != 3 * len(text):
+            return self._unsigned(purpose, text)
+        nonce, sealed = raw[:NONCE_BYTES], raw[NONCE_BYTES:]
+        for decrypt in decrypts:
+            try:
+                padded = decrypt(nonce, sealed, bound)
+            except (InvalidTag, ValueError):
+                continue
+            return padded[: -padded[-1]]
+        raise BrokenSeal
+
+    def _unsigned(self, purpose: str, text: str) -> bytes:
+        """What is inside the signature of *text*."""
         try:
             signed = text.encode("ascii")
         except UnicodeEncodeError:
@@ -127,10 +176,14 @@ def _checked(secrets: Sequence[str | bytes]) -> list[bytes]:
     return material
 
 
+def _expand(secret: bytes, label: bytes, purpose: str, context: str, length: int) -> bytes:
+    """A key for one purpose (RFC 5869). Every part of ``info`` carries its length, so that no two sets of parts give the same bytes."""
+    info = b"".join(len(part).to_bytes(4, "big") + part for part in (label, purpose.encode(), context.encode()))
+    return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(secret)
+
+
 def _derive(secret: bytes, purpose: str, context: str) -> _Keys:
-    """Two keys for one purpose (RFC 5869). Every part of ``info`` carries its length, so that no two sets of parts give the same bytes."""
-    info = b"".join(len(part).to_bytes(4, "big") + part for part in (b"oidc_middleware 1", purpose.encode(), context.encode()))
-    keys = HKDF(algorithm=SHA256(), length=64, salt=None, info=info).derive(secret)
+    keys = _expand(secret, b"oidc_middleware 1", purpose, context, 64)
     # itsdangerous: SHA-1 and a key derivation for every call are the defaults (catalogue CK-21, Appendix A 1).
     algorithm = _HmacSha256(keys[32:])
     return _Keys(AESGCM(keys[:32]), Signer(keys[32:], key_derivation="none", algorithm=algorithm), algorithm.keyed, purpose.encode())

@@ -51,11 +51,8 @@ class SessionRead(NamedTuple):
     reason: str
 
 
-class _Opened(NamedTuple):
-    read: SessionRead
-    earliest: float
-    latest: float
-
+#: What a text of cookies means, and from when until when.
+_Opened = tuple[SessionRead, tuple[float, float]]
 
 _ABSENT: Final = SessionRead(None, (), "absent")
 
@@ -66,6 +63,7 @@ class SessionCookies:
     def __init__(self, names: CookieNames, keyring: Keyring, lifetimes: Lifetimes, budget: int = DEFAULT_BUDGET) -> None:
         self._name = names.session
         self._names: tuple[str, ...] = (names.session, *(f"{names.session}.{number}" for number in range(1, MAX_COOKIES)))
+        self._first = [self._names[:count] for count in range(MAX_COOKIES + 1)]
         self._part_prefix = f"{names.session}."
         self._secure = names.secure
         self._keyring = keyring
@@ -115,7 +113,7 @@ class SessionCookies:
     def _judged(self, text: str, present: tuple[str, ...] | None, now: float, cookie_header: str) -> SessionRead:
         """*present*: ``None`` when nothing else than the session's own cookies was seen."""
         try:
-            read, earliest, latest = self._opened(text)
+            read, (earliest, latest) = self._opened(text)
         except BrokenSeal:
             return SessionRead(None, present or (self._name,), "broken")
         except UnknownFormat:
@@ -136,12 +134,13 @@ class SessionCookies:
         data = self._keyring.open("session", text)
         if not data or data[0] != count:
             raise BrokenSeal
-        session = decode(data[1:])
-        return _Opened(SessionRead(session, self._names[:count], "ok"), *self._lifetimes.window(session))
+        session = decode(data, 1)
+        # SessionRead itself would take twice as long to say the same.
+        return tuple.__new__(SessionRead, (session, self._first[count], "ok")), self._lifetimes.window(session)
 
     def cost(self, session: Session) -> int:
         """Bytes of ``Cookie`` header the session would take; to decide what to keep before writing it."""
-        size = sealed_size(len(encode(session)) + 1)
+        size = sealed_size("session", len(encode(session)) + 1)
         count = self._count(size)
         return sum(cost(name, 0) for name in self._names[:count]) + size + (len(f"{count}~") if count > 1 else 0)
 
@@ -152,7 +151,7 @@ class SessionCookies:
         """
         needed = self.cost(session)
         encoded = encode(session)
-        count = self._count(sealed_size(len(encoded) + 1))
+        count = self._count(sealed_size("session", len(encoded) + 1))
         if needed > self._budget or count > MAX_COOKIES:
             raise LoginError(
                 "session_too_large",
@@ -177,7 +176,7 @@ class SessionCookies:
         found = find_prefix(cookie_header, self._name)
         text = self._assembled(found) if len(found.get(self._name, ())) == 1 else None
         try:
-            session = None if text is None else self._opened(text).read.session
+            session = None if text is None else self._opened(text)[0].session
         except (BrokenSeal, UnknownFormat):
             return None
         return session if session is not None and self._ended.time_left(session, now) > 0 else None

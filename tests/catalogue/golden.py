@@ -1,7 +1,8 @@
 """What this version writes: everything that a browser or a store keeps for us, made with fixed secrets, a fixed time and fixed random bytes.
 
-``python -m tests.catalogue.golden`` writes ``golden_1.json``, format 1. Until the first release it is
-simply written anew. After that, a version that writes another format keeps that file as it is, reads it, and gets a file of its own beside it.
+``python -m tests.catalogue.golden`` writes ``golden_2.json``: sessions in format 2, sealed by AES-GCM alone. ``golden_1.json`` is what was written
+before, sessions in format 1 and signed as well, and stays as it is. A version that writes another format reads both, and gets a file of its own
+beside them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from oidc_middleware.sessions.kept_tokens import KeptTokens
 from oidc_middleware.sessions.pending import PendingLogin
 from oidc_middleware.sessions.session import Session, encode
 
-FILE = Path(__file__).with_name("golden_1.json")
+FILE = Path(__file__).with_name("golden_2.json")
+FILES = (Path(__file__).with_name("golden_1.json"), FILE)
 NOW = 1_800_000_000.0
 SECRET = "golden-secret-key-0123456789-abcdefghijklmn"
 ISSUER, CLIENT, BASE = "https://op.example", "app", "https://app.example.com"

@@ -113,7 +113,7 @@ def test_ck_02(stage):
 @pytest.mark.row("CK-02", "CK-25")
 def test_ck_02_a_format_of_the_future(stage):
     session = stage.site.sessions.read(header_of(session_for(stage, "ada")), stage.clock.now()).session
-    for data in (b"\x01[2" + encode(session)[2:], b"\x01[99,1]\n{}", b"\x01" + b"\x80\x04N.", b"\x01"):
+    for data in (b"\x01[2" + encode(session)[2:], b"\x019" + encode(session)[1:], b"\x01[99,1]\n{}", b"\x01" + b"\x80\x04N.", b"\x01"):
         cookie = f"{stage.session_name}={stage.site.keyring.seal('session', data, stage.clock.random(12))}"
         assert who(stage, cookie) is None
         assert sent_to_login(stage, cookie) == [], "deleted by a version that is a day behind"

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from oidc_middleware.sessions import codec
+from oidc_middleware.sessions import codec, session
 from oidc_middleware.stores import open_sync
 from oidc_middleware.testing import Sent, run_async
 from oidc_middleware.testing.servers import server_for
@@ -21,12 +21,21 @@ MODES = {"cookie": {}, "revocation": {"revocation": "memory://"}, "store": {"sto
 
 
 class _Newer(bytes):
-    """The version byte of a version that writes "2", and reads "1" as well."""
+    """The version byte of a version that writes "9", and reads "1" as well."""
 
     def __ne__(self, other):
-        return other not in (b"1", b"2")
+        return other not in (b"1", b"9")
 
     __hash__ = bytes.__hash__
+
+
+class _NewerSession(int):
+    """The same for sessions, which are in format 2 now."""
+
+    def __ne__(self, other):
+        return other not in (ord("2"), ord("9"))
+
+    __hash__ = int.__hash__
 
 
 class Deployment:
@@ -43,7 +52,8 @@ class Deployment:
             browser._sites = [(browser.base_url, self.servers[name])]
         with self.monkeypatch.context() as patched:
             if name == "new":
-                patched.setattr(codec, "VERSION", _Newer(b"2"))
+                patched.setattr(codec, "VERSION", _Newer(b"9"))
+                patched.setattr(session, "_VERSION", _NewerSession(ord("9")))
             yield
         for browser, sites in zip(browsers, before, strict=True):
             browser._sites = sites
@@ -63,9 +73,10 @@ def deployment(request, stage, monkeypatch, tmp_path):
     return Deployment(stage, monkeypatch)
 
 
+@pytest.mark.parametrize("file", golden.FILES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("what", ["session", "session in parts", "stored session"])
-def test_f_pr_02_what_this_version_wrote_at_first_is_still_read(what):
-    kept, site = json.loads(golden.FILE.read_text()), golden.SITE
+def test_f_pr_02_what_was_ever_written_is_still_read(what, file):
+    kept, site = json.loads(file.read_text()), golden.SITE
     expected = golden.session(250 if what == "session in parts" else 1)
     if what == "stored session":
         assert site.stored._opened(kept["key"], kept[what].encode()) == expected
@@ -74,8 +85,9 @@ def test_f_pr_02_what_this_version_wrote_at_first_is_still_read(what):
         assert (read.session, read.reason) == (expected, "ok")
 
 
-def test_f_pr_02_and_so_is_everything_else():
-    kept, site, now = json.loads(golden.FILE.read_text()), golden.SITE, golden.NOW + 10
+@pytest.mark.parametrize("file", golden.FILES, ids=lambda path: path.stem)
+def test_f_pr_02_and_so_is_everything_else(file):
+    kept, site, now = json.loads(file.read_text()), golden.SITE, golden.NOW + 10
     (login,) = kept["login"]
     assert site.logins.take(login, golden.LOGIN.state, now) == golden.LOGIN
     assert site.rounds.count("; ".join(kept["rounds"]), now) == 1
@@ -87,6 +99,21 @@ def test_f_pr_02_and_so_is_everything_else():
 def test_f_pr_02_what_is_written_now_the_version_before_reads():
     """To the letter. Whoever changes a format on purpose gives it a version byte of its own, and reads this file all the same."""
     assert golden.written() == json.loads(golden.FILE.read_text())
+
+
+@pytest.mark.parametrize("what", ["session", "session in parts"])
+def test_f_pr_02_a_session_of_before_is_used_written_down_anew_and_never_signed_out(stage, what):
+    """From the cookie as the version before wrote it to one of this version, in the same browser."""
+    kept = json.loads(golden.FILES[0].read_text())
+    site, now = golden.SITE, golden.NOW
+    read = site.sessions.read("; ".join(kept[what]), now + 1_000)
+    assert read.reason == "ok"
+    written = site.sessions.write(site.lifetimes.touched(read.session, now + 1_000), now + 1_000, bytes(12), read.present)
+    fresh = "; ".join(golden.pairs(tuple(cookie for cookie in written if "Max-Age=0" not in cookie)))
+    assert "." not in fresh.partition("=")[2].partition(";")[0]
+    again = site.sessions.read(fresh, now + 4_000)
+    assert again.session == site.lifetimes.touched(read.session, now + 1_000)
+    assert len(fresh) < len("; ".join(kept[what]))
 
 
 @pytest.mark.row("F-PR-01")

@@ -124,7 +124,7 @@ def forgeries(stage, key, data, foreign, path):
     yield from (b"", b"\x00", b"\xff" * 300, b"null", data[:-1], data[1:], data + b"A", data[: len(data) // 2], data.swapcase(), data + data)
     yield from (data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :] for at in range(0, len(data), 37))
     yield from (plain, json.dumps({"sub": "mallory", "user": "mallory"}).encode(), pickle.dumps(Bomb(path)))
-    yield from (sealed(content) for content in (b"", owner, owner + b"{}", encoded, owner + pickle.dumps(Bomb(path)), owner + b"2" + encoded[1:]))
+    yield from (sealed(content) for content in (b"", owner, owner + b"{}", encoded, owner + pickle.dumps(Bomb(path)), owner + b"9" + encoded[1:]))
     yield from (
         sealed(owner[:-1] + encoded),
         sealed(owner.upper() + encoded),
