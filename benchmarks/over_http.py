@@ -17,7 +17,8 @@ from pathlib import Path
 import subjects
 from figures import Figure
 from load import load
-from processes import LOAD_CORE, Process, free_port
+from loopback import free_port
+from processes import LOAD_CORE, Process
 
 _HERE = Path(__file__).parent
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import tempfile
@@ -14,18 +13,11 @@ from pathlib import Path
 from typing import Self
 
 from load import pinned
+from loopback import end
 
 _CORES = sorted(os.sched_getaffinity(0))
 #: One core for the server, another for the load, where there are two.
 SERVER_CORE, LOAD_CORE = (_CORES[0], _CORES[1]) if len(_CORES) > 1 else (None, None)
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Process:
@@ -97,10 +89,5 @@ class Process:
         return kilobytes / 1024
 
     def end(self) -> None:
-        self._child.terminate()
-        try:
-            self._child.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._child.pid, signal.SIGKILL)  # its own session: nothing but what it started
-            self._child.wait()
+        end(self._child)
         self._log.close()

@@ -14,10 +14,11 @@ from typing import Final
 import httpx
 from load import Nothing, load
 from load import Wrong as WrongAnswers
+from loopback import free_port
 from peers import environments as env
 from peers.catalogue import APPS, Peer
 from peers.visitor import ADA, Visitor, Wrong, says
-from processes import LOAD_CORE, Process, free_port
+from processes import LOAD_CORE, Process
 from subjects import HEADERS
 
 CLIENT_ID: Final = "bench"

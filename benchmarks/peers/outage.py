@@ -19,11 +19,12 @@ from statistics import quantiles
 from typing import Any, Final
 
 from load import load, pinned
+from loopback import free_port
 from peers import environments as env
 from peers.catalogue import Peer
 from peers.measure import CLIENT_ID, CLIENT_SECRET, start
 from peers.visitor import ADA, Wrong
-from processes import LOAD_CORE, Process, free_port
+from processes import LOAD_CORE, Process
 from subjects import HEADERS
 
 from oidc_middleware.asgi import OIDCMiddleware

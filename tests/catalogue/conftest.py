@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from oidc_middleware.stores import open_sync
-from tests.catalogue.helpers import Stage
+from tests.catalogue.helpers import IDS, MODES, Stage
 from tests.catalogue.helpers_stores import AsyncRecorder, SyncRecorder
 
 
@@ -15,6 +15,12 @@ def stage(request, caplog):
     stage = Stage(request.param, caplog)
     yield stage
     stage.close()
+
+
+@pytest.fixture(params=MODES, ids=IDS)
+def mode(request):
+    """Options of a middleware, for each place where sessions can be."""
+    return request.param
 
 
 @pytest.fixture(params=["memory", "sqlite", "redis"])

@@ -13,7 +13,12 @@ from oidc_middleware.testing import Sent
 from oidc_middleware.testing.servers import run_async
 from tests.conformance.party import BASE_URL, Party, assert_strict, codes_on
 
-__all__ = ["BASE_URL", "Stage", "assert_strict", "codes_on", "cookie_named", "landed", "login_url", "quoted", "raw_request"]
+__all__ = ["BASE_URL", "IDS", "MODES", "Stage", "assert_strict", "codes_on", "cookie_named", "landed", "login_url", "quoted", "raw_request"]
+
+
+#: Where sessions can be: options of the middleware, and what a test's name says of each.
+MODES = [{}, {"revocation": "memory://"}, {"store": "memory://"}]
+IDS = ["cookie", "cookie and list", "store"]
 
 
 class Stage(Party):

@@ -6,9 +6,6 @@ from oidc_middleware.testing import Sent
 from tests.catalogue.helpers import BASE_URL
 from tests.catalogue.test_ws_open import settled
 
-MODES = [{}, {"revocation": "memory://"}, {"store": "memory://"}]
-IDS = ["cookie", "cookie and list", "store"]
-
 
 class Stream:
     """A long answer as a server keeps it: what was sent to the client, and whether the application returned. The client stays."""

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.loopback import free_port
 from oidc_middleware.testing import Browser, FakeClock, Page, ScriptedProvider
-from tests.interop.programs import ROOT, Program, free_port
+from tests.interop.programs import ROOT, Program
 
 APPS = Path(__file__).parent / "apps"
 SECRET_KEY = "canary-secret-key-0123456789-abcdefghijklm"

@@ -7,14 +7,9 @@ import pytest
 from oidc_middleware import long_lived
 from oidc_middleware.errors import Unavailable
 from oidc_middleware.testing import run_async
-from tests.catalogue.helpers import BASE_URL, Stage
-from tests.catalogue.helpers_long import IDS, MODES, Feed, Stream, signed_in_at
+from tests.catalogue.helpers import BASE_URL, IDS, MODES, Stage
+from tests.catalogue.helpers_long import Feed, Stream, signed_in_at
 from tests.catalogue.test_ws_open import settled, sign_out
-
-
-@pytest.fixture(params=MODES, ids=IDS)
-def mode(request):
-    return request.param
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import pytest
 
 from oidc_middleware.errors import Unavailable
 from oidc_middleware.testing import Sent
-from tests.catalogue.helpers import BASE_URL, Stage
-from tests.catalogue.helpers_long import IDS, MODES, signed_in_at
+from tests.catalogue.helpers import BASE_URL, IDS, MODES, Stage
+from tests.catalogue.helpers_long import signed_in_at
 
 
 class Pieces:
@@ -65,11 +65,6 @@ class Answer:
 
     def close(self):
         self.body.close()
-
-
-@pytest.fixture(params=MODES, ids=IDS)
-def mode(request):
-    return request.param
 
 
 @pytest.fixture

@@ -77,11 +77,6 @@ async def left(clients):
     await settled()
 
 
-@pytest.fixture(params=[{}, {"revocation": "memory://"}, {"store": "memory://"}], ids=["cookie", "cookie and list", "store"])
-def mode(request):
-    return request.param
-
-
 @pytest.mark.row("WS-05", "F-PR-11")
 @pytest.mark.parametrize("people", [1, 200])
 def test_ws_05_an_idle_socket_costs_little_memory_and_no_task_of_its_own(stage, mode, people):

@@ -70,11 +70,6 @@ def echoing(stage, heard, **options):
     stage.restart(**options)
 
 
-@pytest.fixture(params=[{}, {"revocation": "memory://"}, {"store": "memory://"}], ids=["cookie", "cookie and list", "store"])
-def mode(request):
-    return request.param
-
-
 @pytest.fixture
 def stage(caplog):
     return Stage("asgi", caplog)

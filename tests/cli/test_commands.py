@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.loopback import free_port
 from oidc_middleware import ConfigError, __version__, cli
 from oidc_middleware.config import load_settings
-from tests.interop.programs import Program, free_port
+from tests.interop.programs import Program
 
 ROOT = Path(__file__).parents[2]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from benchmarks.loopback import free_port
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -22,13 +23,6 @@ def own_environment(**variables: str) -> dict[str, str]:
     """The environment of a child: this checkout importable, no settings of whoever runs the tests."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("OIDC_")}
     return {**own, "PYTHONPATH": str(ROOT), **variables}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_until_it_answers(url: str, child: subprocess.Popen[bytes], seconds: float = 40) -> None:

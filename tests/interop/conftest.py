@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from benchmarks.loopback import free_port
 from examples.demo.browsing import Browser
 from tests.interop import programs, providers
+from tests.interop.chromium import ARGUMENTS
+from tests.needs import require, require_module
 
 SECRET_KEY = "interop-sessions-0123456789-abcdefghijk"
 
@@ -50,7 +53,7 @@ def settings(provider: providers.Provider, base_url: str, **more: str) -> dict[s
 @pytest.fixture(scope="session")
 def ports() -> dict[str, int]:
     """One port for each server, known before any provider starts: redirect URIs are registered exactly."""
-    return {server: programs.free_port() for server in programs.SERVERS}
+    return {server: free_port() for server in programs.SERVERS}
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +75,17 @@ def browser() -> Iterator[Browser]:
     browser = Browser()
     yield browser
     browser.close()
+
+
+@pytest.fixture(scope="module")  # and no longer: Playwright runs an event loop, and whoever calls asyncio.run() meanwhile is told off
+def chromium():
+    """A Chromium without a window, for :class:`~tests.interop.chromium.Window`."""
+    playwright = require_module("playwright.sync_api")
+    path = require("/usr/bin/chromium", "chromium")
+    with playwright.sync_playwright() as manager:
+        browser = manager.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
 
 
 COMBINATIONS = [(server, provider) for provider in ("own", "npm") for server in programs.SERVERS]

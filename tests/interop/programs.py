@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,15 +14,10 @@ from typing import Self
 
 import httpx
 
+from benchmarks.loopback import end
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Program:
@@ -87,12 +80,7 @@ class Program:
     def end(self) -> None:
         """Ask the program and its workers to end; insist after ten seconds."""
         if self.running:
-            self._child.terminate()
-            try:
-                self._child.wait(10)
-            except subprocess.TimeoutExpired:
-                os.killpg(self._child.pid, signal.SIGKILL)  # its own session: nothing but what it started
-                self._child.wait()
+            end(self._child)
         self._file.close()
 
 

@@ -13,9 +13,10 @@ from typing import Any, Protocol
 
 import pytest
 
+from benchmarks.loopback import free_port
 from examples.demo.browsing import Browser, Form
 from tests.interop.canaille_provider import PASSWORD
-from tests.interop.programs import HERE, ROOT, Program, free_port
+from tests.interop.programs import HERE, ROOT, Program
 from tests.needs import require
 
 CLIENT_ID = "dashboard"

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.interop.chromium import ARGUMENTS, Window, photograph
+from benchmarks.loopback import free_port
+from tests.interop.chromium import Window, photograph
 from tests.interop.conftest import settings
-from tests.interop.programs import ROOT, Program, app_server, free_port
+from tests.interop.programs import ROOT, Program, app_server
 from tests.interop.providers import Ada, Own
-from tests.needs import require, require_module
 
 pytestmark = pytest.mark.browser
 
@@ -48,16 +48,6 @@ def demo() -> Iterator[Demo]:
         yield demo
         assert program.running, program.log
         assert "Traceback" not in program.log, program.log
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    playwright = require_module("playwright.sync_api")
-    path = require("/usr/bin/chromium", "chromium")
-    with playwright.sync_playwright() as manager:
-        browser = manager.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

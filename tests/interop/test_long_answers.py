@@ -10,6 +10,7 @@ import time
 import httpx
 import pytest
 
+from benchmarks.loopback import free_port
 from examples.demo.browsing import Browser
 from tests.interop import programs, providers
 from tests.interop.conftest import Site, settings
@@ -26,7 +27,7 @@ COMMANDS = {
 
 @pytest.fixture(params=COMMANDS)
 def site(request, tmp_path):
-    port = programs.free_port()
+    port = free_port()
     base_url, apps = f"http://127.0.0.1:{port}", programs.HERE / "apps"
     command = [sys.executable, "-m", *(part.format(apps=apps, port=port) for part in COMMANDS[request.param])]
     with providers.PROVIDERS["own"]([base_url]) as provider:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from benchmarks.loopback import free_port
 from tests.interop import programs, providers
-from tests.interop.chromium import ARGUMENTS, SCREENSHOTS, Window, photograph
+from tests.interop.chromium import SCREENSHOTS, Window, photograph
 from tests.interop.conftest import settings
-from tests.needs import require, require_module
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -44,20 +44,10 @@ class Place:
         self.window.context.clear_cookies()
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    playwright = require_module("playwright.sync_api")
-    path = require("/usr/bin/chromium", "chromium")
-    with playwright.sync_playwright() as manager:
-        browser = manager.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def place(request, chromium) -> Iterator[Place]:
     """Parametrized with settings of the middleware."""
-    port = programs.free_port()
+    port = free_port()
     base_url = f"http://127.0.0.1:{port}"
     apps = programs.HERE / "apps"
     command = [sys.executable, "-m", "uvicorn", "form_page:app", "--app-dir", str(apps), "--port", str(port), "--log-level", "warning"]

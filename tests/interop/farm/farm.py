@@ -13,11 +13,12 @@ from typing import Any, Self
 
 import httpx
 
+from benchmarks.loopback import free_port
 from oidc_middleware.testing import ScriptedProvider
 from oidc_middleware.testing.clock import START
 from tests.interop.farm.provider_socket import on_a_socket
 from tests.interop.farm.shared_clock import SharedClock
-from tests.interop.programs import Program, free_port
+from tests.interop.programs import Program
 
 #: Seconds an access token lives: a refresh is due after 30 (a quarter before the end, and not sooner than 30 s), the end comes after 40.
 LIFE = 40
