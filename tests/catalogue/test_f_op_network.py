@@ -84,8 +84,12 @@ def test_f_op_01_a_port_that_is_closed_opens_and_closes_again(shell, caplog):
     stage.close()
     page, retry = stage.assert_refused(lambda: begun.deliver(answer), begun, code="provider_unreachable", status=503)
     assert stage.who(before) == stage.provider.user["sub"]
+    for _ in range(3):
+        assert_503(strangers.navigate(DEEP_LINK), code="provider_unreachable")
     stage.wire = Wire(stage, address=("127.0.0.1", port))
+    stage.clock.advance(2)
     with contextlib.closing(stage):
+        stage.accepts(strangers)
         assert landed(begun.navigate(retry, initiator=page.url)) == DEEP_LINK
     stage.assert_nothing_leaked(page)
 
