@@ -3,6 +3,7 @@
 ``make faultpoints`` runs all of it, with stores in files and in Redis; by default, what all drivers and stores share is run once.
 """
 
+import contextlib
 import logging
 import os
 
@@ -106,14 +107,15 @@ def enumerate_all(request, caplog, flow, place, shell):
     if "store" in options:
         folder, redis = request.getfixturevalue("tmp_path"), request.getfixturevalue("redis_url") if place == "redis" else ""
         options["store"] = options["store"].format(folder=folder, name=folder.name, redis=redis)
-    lab = Lab(Stage(shell, caplog), **options)
-    points = run(lab, flow)
-    for index, fault in points:
-        try:
-            run(lab, flow, index, fault)
-        except BaseException as error:
-            error.add_note(f"{flow.__name__}, effect {index}: {fault}, {lab.faults.disturbed}")
-            raise
+    with contextlib.closing(Stage(shell, caplog)) as stage:
+        lab = Lab(stage, **options)
+        points = run(lab, flow)
+        for index, fault in points:
+            try:
+                run(lab, flow, index, fault)
+            except BaseException as error:
+                error.add_note(f"{flow.__name__}, effect {index}: {fault}, {lab.faults.disturbed}")
+                raise
     DONE.add((flow, place, shell))
     return len(points)
 
