@@ -12,6 +12,7 @@ import pytest
 from oidc_middleware.clock import SystemClock
 from oidc_middleware.drive import SyncWorld, run
 from oidc_middleware.flows.messages import Request
+from oidc_middleware.sessions.packing import pack, unpack
 from oidc_middleware.sessions.session import Session
 from oidc_middleware.stores import open_sync
 from oidc_middleware.stores.memory import MemoryStore
@@ -114,14 +115,16 @@ class Bomb:
 def forgeries(stage, key, data, foreign, path):
     """What may stand under *key* in place of *data*: somebody's random bytes, a program's own format, another version's, another session's."""
     keyring, entropy = stage.site.keyring, stage.clock.random(12)
-    plain = keyring.open("stored-session", data.decode())
+    plain = keyring.open("stored-session", unpack(data))
     encoded = plain.partition(b"\n")[2]
 
     def sealed(content, purpose="stored-session"):
-        return keyring.seal(purpose, content, entropy).encode()
+        return pack(keyring.seal(purpose, content, entropy))
 
     owner = key.encode() + b"\n"
     yield from (b"", b"\x00", b"\xff" * 300, b"null", data[:-1], data[1:], data + b"A", data[: len(data) // 2], data.swapcase(), data + data)
+    assert data[:1] == b"\0", "packed"
+    yield from (b"\0" + data, unpack(data).encode()[:-1], unpack(data).swapcase().encode())
     yield from (data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :] for at in range(0, len(data), 37))
     yield from (plain, json.dumps({"sub": "mallory", "user": "mallory"}).encode(), pickle.dumps(Bomb(path)))
     yield from (sealed(content) for content in (b"", owner, owner + b"{}", encoded, owner + pickle.dumps(Bomb(path)), owner + b"9" + encoded[1:]))
