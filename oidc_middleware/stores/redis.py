@@ -55,6 +55,8 @@ _Node: Final[Any] = redis.cluster.ClusterNode
 CONNECT: Final = 0.5
 READ: Final = 1.0
 QUEUE: Final = 1.0
+#: Commands sent together that may take as long again as one answer.
+_MANY: Final = 100
 
 _FAULTS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 
@@ -102,6 +104,7 @@ def _open_async(place: Place) -> Any:
             return redis.asyncio.cluster.RedisCluster(startup_nodes=nodes, retry=once, **limits, **_login(place))
         case _:
             ((host, port),) = place.hosts
+            limits["socket_timeout"] = None  # :meth:`AsyncRedisStore._once` has one limit for the whole call: the library's take a task each
             return redis.asyncio.Redis(host=host, port=port, db=place.db, retry=retry, **limits, **_login(place))
 
 
@@ -268,6 +271,12 @@ class AsyncRedisStore(AsyncMethods):
         return await self._once(client, commands)
 
     async def _once(self, client: Any, commands: list[Command]) -> list[Any]:
+        if self._place.form in ("sentinel", "cluster"):  # several servers may be asked, each with limits of its own
+            return await self._answered(client, commands)
+        async with asyncio.timeout(READ * (1 + len(commands) // _MANY)):
+            return await self._answered(client, commands)
+
+    async def _answered(self, client: Any, commands: list[Command]) -> list[Any]:
         if len(commands) == 1 or self._place.form == "cluster":
             return _answers([await self._one(client, command) for command in commands])
         pipeline = client.pipeline(transaction=False)

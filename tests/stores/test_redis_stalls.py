@@ -82,3 +82,28 @@ def test_a_silent_server_is_asked_once(own_redis, run, monkeypatch):
         await store.close()
 
     run(story())
+
+
+@pytest.mark.row("F-ST-11", "F-ST-03")
+def test_an_answer_that_comes_too_late_is_nobody_elses(redis_server, proxied, run):
+    """A call that was given up leaves no answer behind for the next one, whether it asked for one thing or for many."""
+
+    async def story():
+        slow = proxied(redis_server)
+        store = open_async(f"{slow.url}?max_connections=1&prefix=late:")
+        now = time.time()
+        for key in ("s:1", "s:2"):
+            assert await store.create(key, key.encode(), ttl=60, indexes=(f"i{key}",), issued_at=now, now=now)
+        for given_up in (
+            store.get("s:1", now),
+            store.replace("s:1", b"new", 1, ttl=60, now=now),
+            store.delete_index("i9", issued_until=now, keep=9, now=now),
+        ):
+            slow.delay = 3 * LIMIT
+            with pytest.raises(Unavailable):
+                await given_up
+            await asyncio.sleep(3 * LIMIT)  # by now the answer is there
+            slow.delay = 0.0
+            assert (await store.get("s:2", now)).data == b"s:2"
+
+    run(story())
