@@ -22,7 +22,7 @@ from figures import Figure
 
 #: Requests of each subject that count, and as many before them to get warm.
 CALLS: Final = 300
-SUBJECTS: Final = ("bare", "hit", "miss", "public", "redirect", "session", "wsgi bare", "wsgi hit", "wsgi miss")
+SUBJECTS: Final = ("bare", "hit", "stored", "miss", "public", "redirect", "session", "wsgi bare", "wsgi hit", "wsgi stored", "wsgi miss")
 
 
 def _count_under_valgrind() -> None:
@@ -32,17 +32,20 @@ def _count_under_valgrind() -> None:
     from starlette.middleware.sessions import SessionMiddleware  # noqa: PLC0415  # likewise
 
     ours, ours_wsgi = subjects.ours_asgi(subjects.tiny_asgi), subjects.ours_wsgi(subjects.tiny_wsgi)
+    stored, stored_wsgi = subjects.ours_asgi(subjects.tiny_asgi, store="memory://"), subjects.ours_wsgi(subjects.tiny_wsgi, store="memory://")
     theirs = SessionMiddleware(subjects.tiny_asgi_session, secret_key=subjects.SECRET)
     many, many_wsgi = subjects.our_cookies(ours, 2 * CALLS), subjects.our_cookies(ours_wsgi, 2 * CALLS)
     timers = (
         in_process.asgi_timer(subjects.tiny_asgi, many[:1]),
         in_process.asgi_timer(ours, many[:1]),
+        in_process.asgi_timer(stored, subjects.our_cookies(stored)),
         in_process.asgi_timer(ours, many[1:]),
         in_process.asgi_timer(ours, [], "/public"),
         in_process.asgi_timer(ours, [], expected=302),
         in_process.asgi_timer(theirs, [subjects.starlette_cookie()]),
         in_process.wsgi_timer(subjects.tiny_wsgi, many_wsgi[:1]),
         in_process.wsgi_timer(ours_wsgi, many_wsgi[:1]),
+        in_process.wsgi_timer(stored_wsgi, subjects.our_cookies(stored_wsgi)),
         in_process.wsgi_timer(ours_wsgi, many_wsgi[1:]),
     )
     gc.collect()
@@ -79,11 +82,13 @@ def measure() -> list[Figure]:
     return [
         Figure("bare application, whole request", "k", (cost["bare"],)),
         Figure("+ oidc_middleware, cookie seen before", "k", added["hit"], at_most=20),
+        Figure("+ oidc_middleware, session in memory", "k", added["stored"]),
         Figure("+ oidc_middleware, cookie new to the process", "k", added["miss"], at_most=55),
         Figure("+ oidc_middleware, public path, no session", "k", added["public"]),
         Figure("oidc_middleware, redirect to the provider", "k", (cost["redirect"],)),
         Figure("+ Starlette SessionMiddleware and a check", "k", added["session"]),
         Figure("WSGI: + oidc_middleware, cookie seen before", "k", added["wsgi hit"]),
+        Figure("WSGI: + oidc_middleware, session in memory", "k", added["wsgi stored"]),
         Figure("WSGI: + oidc_middleware, cookie new to the process", "k", added["wsgi miss"]),
     ]
 

@@ -33,6 +33,9 @@ class Inline(Instant):
         """See :class:`~oidc_middleware.stores.base.Instant`."""
         return isinstance(self._store, Instant) and self._store.still(key, version, now)
 
+    def quickest(self) -> Callable[[str, int, float], bool]:
+        return self._store.quickest() if isinstance(self._store, Instant) else self.still
+
     async def _call(self, call: Callable[[SyncStore], Result]) -> Result:
         try:
             return call(self._store)
@@ -95,6 +98,9 @@ class Threaded(Inline):
 
     def still(self, key: str, version: int, now: float) -> bool:  # noqa: ARG002  # it would have to wait
         return False
+
+    def quickest(self) -> Callable[[str, int, float], bool]:
+        return self.still
 
     async def _call(self, call: Callable[[SyncStore], Result]) -> Result:
         return await anyio.to_thread.run_sync(call, self._store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from oidc_middleware.errors import Unavailable
@@ -36,6 +37,9 @@ class SyncMethods(Instant):
     def still(self, key: str, version: int, now: float) -> bool:
         """See :class:`~oidc_middleware.stores.base.Instant`."""
         return self._plans.still(key, version, now)
+
+    def quickest(self) -> Callable[[str, int, float], bool]:
+        return self._plans.quickest()
 
     def get(self, key: str, now: float) -> Record | None:
         """See :class:`~oidc_middleware.stores.base.SyncStore`, here and below."""
@@ -103,6 +107,9 @@ class AsyncMethods(Instant):
     def still(self, key: str, version: int, now: float) -> bool:
         """See :class:`~oidc_middleware.stores.base.Instant`."""
         return self._plans.still(key, version, now)
+
+    def quickest(self) -> Callable[[str, int, float], bool]:
+        return self._plans.quickest()
 
     async def get(self, key: str, now: float) -> Record | None:
         """See :class:`~oidc_middleware.stores.base.AsyncStore`, here and below."""
