@@ -79,28 +79,10 @@ class User(identity.User, BaseUser):
         identity.User.__init__(self, issuer, subject, claims_json, scopes)  # super() costs as much as the rest of it
         object.__setattr__(self, "auth", _credentials(scopes) if subject else _NO_CREDENTIALS)
 
-    @classmethod
-    def of(cls, issuer: str, subject: str, claims_json: str, scopes: tuple[str, ...]) -> User:
-        """What the constructor makes, sooner."""
-        draft: Any = _Draft()
-        draft._told = (issuer, subject, claims_json, scopes)  # noqa: SLF001  # our own
-        draft.auth = _credentials(scopes) if subject else _NO_CREDENTIALS
-        draft.__class__ = User
-        user: User = draft
-        return user
-
     def access_token(self) -> Awaitable[str]:
         """``await user.access_token()``: see :meth:`oidc_middleware.identity.User.access_token`."""
         token: Awaitable[str] = super().access_token()
         return token
-
-
-class _Draft(User):
-    """A user while it is filled; its class is changed once it is whole."""
-
-    __slots__ = ()
-    __init__ = object.__init__
-    __setattr__, __delattr__ = object.__setattr__, object.__delattr__  # type: ignore[assignment]  # they call a parameter otherwise
 
 
 class OIDCMiddleware:

@@ -36,15 +36,6 @@ class User:
         # Whoever comes with a session that is new to this process waits for this: one slot is filled now, the others when they are needed.
         object.__setattr__(self, "_told", (issuer, subject, claims_json, scopes))
 
-    @classmethod
-    def of(cls, issuer: str, subject: str, claims_json: str, scopes: tuple[str, ...]) -> User:
-        """What the constructor makes, for the middleware, sooner: filling what is read-only takes longer than all the rest of it."""
-        draft: Any = _Draft()
-        draft._told = (issuer, subject, claims_json, scopes)  # noqa: SLF001  # our own
-        draft.__class__ = User
-        user: User = draft
-        return user
-
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is read-only")
 
@@ -119,15 +110,6 @@ class User:
         if isinstance(value, tuple) and all(isinstance(item, str) for item in value):
             return value
         return ()
-
-
-class _Draft(User):
-    """A user while it is filled; its class is changed once it is whole."""
-
-    __slots__ = ()
-    __init__ = object.__init__
-    # Only both together lead to the quick way of objects without either.
-    __setattr__, __delattr__ = object.__setattr__, object.__delattr__  # type: ignore[assignment]  # they call a parameter otherwise
 
 
 ANONYMOUS: Final = User("", "")

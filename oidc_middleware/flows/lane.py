@@ -64,10 +64,7 @@ class Lane:
         if site is None or rp.revocable or not cookie:
             return None
         session = site.sessions.read(cookie if isinstance(cookie, str) else cookie.decode("latin-1"), now).session
-        if session is None:
-            return None
-        # PassThrough(user, valid=...), in less than half of its instructions.
-        return tuple.__new__(PassThrough, (user_of(session, rp), (), True, None, site.lifetimes.quiet(session), None))
+        return None if session is None else PassThrough(user_of(session, rp), valid=site.lifetimes.quiet(session))
 
     def public(self, cookie: bytes | str, address: Address) -> PassThrough | None:
         """What the gate said to strangers at this *address*, if it is public. Whose cookies so much as name a session has to ask the gate."""

@@ -18,8 +18,8 @@ def user_of(session: Session, rp: RelyingParty) -> User:
     """The user of *session*: made once, and kept with the session for as long as its cookie is cached."""
     user = session.memo
     if user is None:
-        user = rp.user_type.of(session.issuer, session.subject, session.claims_json, session.scopes)
-        object.__setattr__(session, "memo", user)
+        user = rp.user_type(session.issuer, session.subject, session.claims_json, session.scopes)
+        session.memo = user
     return user  # type: ignore[return-value]  # the memo is ours alone
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from oidc_middleware.sessions.codec import UnknownFormat, dump, is_count, is_text, is_texts, is_time, load, require
 
@@ -33,7 +33,7 @@ _ALL: Final = 15
 STEP_BACK = 3_600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class Session:
     """One sign-in on one browser. Times in seconds since the epoch, as floats.
 
@@ -41,8 +41,10 @@ class Session:
     ``created``: the login. ``seen``: the last request that was written down. ``expires``: the absolute end, whatever happens.
     ``sid``: the provider's session. ``id_token``: kept as the hint at sign-out. ``auth_time``: when the provider last saw the user's credentials.
     ``issued_at``: the provider's time of the ID token; a logout at or after it ends the session (Back-Channel Logout 2.7).
-    ``memo``: what a reader made of the session, kept for as long as its cookie is cached; set with ``object.__setattr__``, never sealed.
-    ``record``: where a session on the server is kept, and in which version; set likewise by whoever read it.
+    ``memo``: what a reader made of the session, kept for as long as its cookie is cached; never sealed.
+    ``record``: where a session on the server is kept, and in which version; set by whoever read it.
+
+    Shared by all requests that bring the same cookie: nothing else is ever changed, :func:`dataclasses.replace` makes another.
     """
 
     issuer: str
@@ -63,14 +65,6 @@ class Session:
     def issued(self) -> float:
         """When the provider issued it, as far as known. Never later than we made it: a provider's clock that is ahead keeps nothing alive."""
         return self.created if self.issued_at is None else min(self.created, self.issued_at)
-
-
-class _Draft(Session):
-    """A session while it is filled; its class is changed once it is whole. Filling what is frozen, field by field, takes seven times as long."""
-
-    __slots__ = ()
-    __init__ = object.__init__
-    __setattr__, __delattr__ = object.__setattr__, object.__delattr__  # only both together lead to the quick way of objects without either
 
 
 def encode(session: Session) -> bytes:
@@ -123,22 +117,20 @@ def decode(data: bytes, start: int = 0) -> Session:
         raise UnknownFormat
     if (created + seen + expires + issued_at) * 0.0 != 0.0:  # one of them is infinite, or no number
         raise UnknownFormat
-    draft: Any = _Draft()
-    draft.issuer = issuer
-    draft.subject = subject
-    draft.claims_json = claims
-    draft.created = created
-    draft.seen = seen
-    draft.expires = expires
-    draft.sid = sid if told & _SID else None
-    draft.scopes = _scopes(scopes)
-    draft.id_token = id_token if told & _ID_TOKEN else None
-    draft.auth_time = auth_time if told & _AUTH_TIME else None
-    draft.issued_at = issued_at if told & _ISSUED_AT else None
-    draft.memo = draft.record = None
-    draft.__class__ = Session
-    session: Session = draft
-    return session
+    # By position: names of parameters cost as much as the rest of it, and each session that is new to a process waits for this.
+    return Session(
+        issuer,
+        subject,
+        claims,
+        created,
+        seen,
+        expires,
+        sid if told & _SID else None,
+        _scopes(scopes),
+        id_token if told & _ID_TOKEN else None,
+        auth_time if told & _AUTH_TIME else None,
+        issued_at if told & _ISSUED_AT else None,
+    )
 
 
 @lru_cache(256)

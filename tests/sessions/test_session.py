@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oidc_middleware.sessions.session import Lifetimes, Session, _encode_1, decode, encode
+from oidc_middleware.sessions.session import Lifetimes, Session, decode, encode
 
 times = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -21,14 +21,9 @@ def test_tokens_and_claims_are_not_printed(session):
     assert "ada" in shown
 
 
-def test_a_session_is_read_only_and_its_memo_is_nobody_elses(session):
+def test_the_memo_of_a_session_is_nobody_elses(session):
     one = session()
-    for each in (one, decode(encode(one)), decode(_encode_1(one))):
-        with pytest.raises(dataclasses.FrozenInstanceError):
-            each.subject = "eve"
-        with pytest.raises(dataclasses.FrozenInstanceError):
-            del each.subject
-    object.__setattr__(one, "memo", "made of it")
+    one.memo = "made of it"
     assert one == session()
     assert dataclasses.replace(one, seen=1.0).memo is None
     assert decode(encode(one)).memo is None
