@@ -135,7 +135,7 @@ def keep_session(
         return (yield from site.stored.write(_configured(session, rp), request, now, tokens))
     entropy: bytes = yield Random(12)
     cookies = session_cookies(session, rp, site, now, entropy, site.sessions.read(request.cookie, now).present)
-    return (*cookies, *site.sessions.replaced(request.cookie, now))
+    return (*cookies, *site.sessions.replaced(request.cookie, cookies, now))
 
 
 def _configured(session: Session, rp: RelyingParty) -> Session:

@@ -52,7 +52,7 @@ class Site:
         self.keyring = keyring
         self.lifetimes = lifetimes
         self.session_name = names.session
-        self.sessions = SessionCookies(names, keyring, lifetimes)
+        self.sessions = SessionCookies(names, keyring, lifetimes, cross_site=cross_site)
         self.stored = None if settings.store is None else StoredSessions(names, keyring, lifetimes, keep_tokens=settings.keep_tokens, memory=memory)
         self.logins = PendingLogins(
             names,

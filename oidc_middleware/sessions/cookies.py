@@ -36,7 +36,7 @@ class CookieNames:
     (``__Host-``, RFC 6265bis 4.1.3.2), so a sibling domain cannot plant a cookie (catalogue CK-08).
     """
 
-    __slots__ = ("ended_prefix", "login_prefix", "rounds", "secure", "session")
+    __slots__ = ("current", "ended_prefix", "login_prefix", "rounds", "secure", "session")
 
     def __init__(self, label: str, secure: bool) -> None:
         if not _LABEL.fullmatch(label):
@@ -47,6 +47,7 @@ class CookieNames:
         self.login_prefix: Final = f"{stem}_l_"
         self.rounds: Final = f"{stem}_r"
         self.ended_prefix: Final = f"{stem}_e_"
+        self.current: Final = f"{stem}_c"
 
 
 def find(header: str, name: str) -> list[str]:

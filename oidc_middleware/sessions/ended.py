@@ -37,12 +37,19 @@ def mark_of(session: Session) -> str:
 
 
 class EndedSessions:
-    """Reads and writes the names of ended sessions of one application."""
+    """Reads and writes the names of ended sessions of one application.
 
-    def __init__(self, names: CookieNames, lifetimes: Lifetimes) -> None:
+    *cross_site*: the callback is a form post from the provider's page. The session's cookie does not come along (``SameSite=Lax``), so that a
+    sign-in would not know which session it replaces: one more cookie says that, and like these it does come along (``SameSite=None``).
+    """
+
+    def __init__(self, names: CookieNames, lifetimes: Lifetimes, *, cross_site: bool = False) -> None:
         self.prefix: Final = names.ended_prefix
+        self._current = names.current
         self._secure = names.secure
         self._lifetimes = lifetimes
+        self.cross_site: Final = cross_site
+        self._same_site = "None" if cross_site else "Lax"
 
     def has(self, cookie_header: str, session: Session) -> bool:
         """Whether the browser with this ``Cookie`` header was told that *session* is over. The name says so, whatever the value is."""
@@ -55,14 +62,27 @@ class EndedSessions:
 
     def add(self, cookie_header: str, session: Session, now: float) -> tuple[str, ...]:
         """``Set-Cookie`` values: that *session* is over, and deletions of the oldest names beyond :data:`MAX_NAMED`; none when its time is up."""
-        seconds = ceil(self.time_left(session, now))
+        return self._add(cookie_header, mark_of(session), ceil(self.time_left(session, now)))
+
+    def follow(self, cookie_header: str, new: Session, now: float) -> tuple[str, ...]:
+        """``Set-Cookie`` values: *new* is the browser's session from now on, and the one of which this was said before is over."""
+        mark, seconds = mark_of(new), ceil(self.time_left(new, now))  # no session from before lives longer than the newest
+        values = find(cookie_header, self._current)
+        known = len(values) == 1 and values[0] != mark and _SUFFIX.fullmatch(values[0])
+        before = self._add(cookie_header, values[0], seconds) if known else ()
+        return (*before, self._set(self._current, mark, seconds))
+
+    def _add(self, cookie_header: str, mark: str, seconds: int) -> tuple[str, ...]:
         if seconds <= 0:
             return ()
-        name = self.prefix + mark_of(session)
+        name = self.prefix + mark
         # Browsers send the oldest first (RFC 6265 5.4); one that does not may lose a younger one, and never the one that ends now.
         others = [other for other in find_prefix(cookie_header, self.prefix) if other != name and _SUFFIX.fullmatch(other, len(self.prefix))]
         surplus = others[: max(0, len(others) + 1 - MAX_NAMED)][:_MAX_DELETIONS]
-        return (set_cookie(name, "1", max_age=seconds, secure=self._secure), *(delete_cookie(other, secure=self._secure) for other in surplus))
+        return (self._set(name, "1", seconds), *(delete_cookie(other, secure=self._secure, same_site=self._same_site) for other in surplus))
+
+    def _set(self, name: str, value: str, seconds: int) -> str:
+        return set_cookie(name, value, max_age=seconds, secure=self._secure, same_site=self._same_site)
 
     def cost(self, cookie_header: str) -> int:
         """Bytes of *cookie_header* that the names take."""

@@ -125,7 +125,7 @@ class PendingLogins:
         cross_site: bool = False,
     ) -> None:
         self._prefix = names.login_prefix
-        self._others = (names.session, names.rounds, names.ended_prefix)
+        self._others = (names.session, names.rounds, names.ended_prefix, names.current)
         self._secure = names.secure
         self._keyring = keyring
         self._login_timeout = login_timeout

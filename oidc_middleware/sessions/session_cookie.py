@@ -58,9 +58,12 @@ _ABSENT: Final = SessionRead(None, (), "absent")
 
 
 class SessionCookies:
-    """Reads and writes the session cookies of one application. *budget*: bytes of ``Cookie`` header that a session may take."""
+    """Reads and writes the session cookies of one application. *budget*: bytes of ``Cookie`` header that a session may take.
 
-    def __init__(self, names: CookieNames, keyring: Keyring, lifetimes: Lifetimes, budget: int = DEFAULT_BUDGET) -> None:
+    *cross_site*: the callback is a form post from the provider's page, to which browsers send no session.
+    """
+
+    def __init__(self, names: CookieNames, keyring: Keyring, lifetimes: Lifetimes, budget: int = DEFAULT_BUDGET, *, cross_site: bool = False) -> None:
         self._name = names.session
         self._names: tuple[str, ...] = (names.session, *(f"{names.session}.{number}" for number in range(1, MAX_COOKIES)))
         self._first = [self._names[:count] for count in range(MAX_COOKIES + 1)]
@@ -69,7 +72,7 @@ class SessionCookies:
         self._keyring = keyring
         self._lifetimes = lifetimes
         self._budget = budget
-        self._ended = EndedSessions(names, lifetimes)
+        self._ended = EndedSessions(names, lifetimes, cross_site=cross_site)
         self._ended_prefix = names.ended_prefix
         self._room = MAX_COOKIE_BYTES - len(self._names[-1]) - len("=10~")
         self._opened = lru_cache(_CACHED_SESSIONS)(self._open)
@@ -182,10 +185,17 @@ class SessionCookies:
 
     def end(self, cookie_header: str, now: float) -> tuple[str, ...]:
         """``Set-Cookie`` values that take the session from the browser for good: no answer that comes late brings it back (catalogue SF-05)."""
-        return (*self.replaced(cookie_header, now), *self.clear(self.read(cookie_header, now).present))
+        return (*self._named(cookie_header, now), *self.clear(self.read(cookie_header, now).present))
 
-    def replaced(self, cookie_header: str, now: float) -> tuple[str, ...]:
-        """``Set-Cookie`` values that say of the session in the header that it is over; for whoever puts another in its place."""
+    def replaced(self, cookie_header: str, written: Iterable[str], now: float) -> tuple[str, ...]:
+        """``Set-Cookie`` values that say of the session that the browser had that it is over. *written*: those of the one in its place."""
+        named = self._named(cookie_header, now)
+        if not self._ended.cross_site:
+            return named
+        new = self.ending("; ".join(cookie.partition(";")[0] for cookie in written), now)  # as it was written: perhaps without its ID token
+        return named if new is None else tuple(dict.fromkeys((*named, *self._ended.follow(cookie_header, new, now))))
+
+    def _named(self, cookie_header: str, now: float) -> tuple[str, ...]:
         session = self.ending(cookie_header, now)
         return () if session is None else self._ended.add(cookie_header, session, now)
 

@@ -87,6 +87,20 @@ def test_nine_sign_outs_leave_eight_names_and_the_ninth_holds(stage):
     assert len(header(stage, browser)) < 2_500
 
 
+@pytest.mark.row("SF-05", "CK-05")
+@pytest.mark.parametrize("response_mode", ["query", "form_post"])
+def test_whoever_never_signs_out_does_not_collect_them(stage, response_mode):
+    """Each sign-in names the session before it, and sees those that are named already: also where it comes from the provider's page."""
+    stage.restart(response_mode=response_mode)
+    browser = stage.browser()
+    for number in range(11):
+        sign_in(stage, browser=browser)
+        assert len(markers(stage, browser)) == min(number, 8)
+        stage.clock.advance(1)
+    assert len(header(stage, browser)) < 2_500
+    assert browser.cookies.rejected == []
+
+
 @pytest.mark.row("SF-05", "CK-05", "DS-01")
 def test_all_our_cookies_together_keep_to_their_6_kb(stage):
     browser = stage.browser()

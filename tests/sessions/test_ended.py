@@ -7,6 +7,7 @@ import pytest
 from oidc_middleware.sessions.cookies import CookieNames
 from oidc_middleware.sessions.ended import MAX_NAMED, EndedSessions, mark_of
 from oidc_middleware.sessions.session import STEP_BACK
+from oidc_middleware.sessions.session_cookie import SessionCookies
 from tests.sessions.conftest import NOW
 
 PREFIX = "__Host-oidc_app_e_"
@@ -125,9 +126,30 @@ def test_a_session_that_ended_reads_as_that_and_its_cookies_can_be_cleared(cooki
     for one, count in ((session(), 1), (large, 2)):
         header = browser(cookies.write(one, NOW, entropy(), ()))
         late = browser(cookies.write(replace(one, seen=NOW + 900), NOW + 900, entropy(), ()))
-        name = browser(cookies.replaced(header, NOW))
+        name = browser(cookies.replaced(header, (), NOW))
         assert cookies.read(late, NOW + 900).session is not None
         for both in (f"{name}; {late}", f"{late}; {name}"):
             read = cookies.read(both, NOW + 900)
             assert (read.session, read.reason, len(read.present)) == (None, "ended", count)
             assert len(cookies.clear(read.present)) == count
+
+
+def test_where_the_callback_sees_no_session_it_is_told_which_one_it_replaces(names, keyring, lifetimes, session, entropy, browser):
+    """A form post from the provider's page: these cookies come along, the session's does not."""
+    cookies = SessionCookies(names, keyring, lifetimes, cross_site=True)
+    one, two = session(sid="s-1"), session(sid="s-2", created=NOW + 5, seen=NOW + 5)
+    written = cookies.write(one, NOW, entropy(), ())
+    first = cookies.replaced("", written, NOW)
+    attributes = "Max-Age=32460; Path=/; HttpOnly; Secure; SameSite=None"
+    assert first == (f"__Host-oidc_app_c={mark_of(one)}; {attributes}",)
+    again = cookies.replaced(browser(first), cookies.write(two, NOW + 5, entropy(), ()), NOW + 5)
+    until = str(int(two.expires - NOW - 5 + STEP_BACK + 60))
+    assert again == tuple(
+        line.replace("32460", until) for line in (f"{PREFIX}{mark_of(one)}=1; {attributes}", f"__Host-oidc_app_c={mark_of(two)}; {attributes}")
+    )
+    assert cookies.read(browser([*written, *first, *again]), NOW + 5).reason == "ended"
+    both = browser([*written, *first])
+    assert len(cookies.replaced(both, cookies.write(two, NOW, entropy(), ()), NOW)) == 2, "known twice, named once"
+    planted = f"{browser(first)}; __Host-oidc_app_c={'A' * 12}"
+    assert len(cookies.replaced(planted, cookies.write(two, NOW, entropy(), ()), NOW)) == 1, "no telling which"
+    assert cookies.replaced(browser(first), written, NOW) == first, "and never the new one itself"
