@@ -40,6 +40,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "acr_insufficient": (403, "This application needs a stronger sign-in."),
     "session_too_large": (400, "Your account carries more information than fits into a session here."),
     "signed_out_meanwhile": (400, "You were signed out while you were signing in."),
+    "error_page_expired": (400, "This page can no longer tell what went wrong."),
     "login_loop": (400, "Signing in worked, but your browser did not keep the session."),
     "not_allowed": (403, "You are signed in, but this account has no access here."),
     "cross_site_request": (403, "This request came from another site."),

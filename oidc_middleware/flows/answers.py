@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode
 
-from oidc_middleware.errors import LoginError, OIDCError, Unavailable
+from oidc_middleware.errors import CODES, LoginError, OIDCError, Unavailable
 from oidc_middleware.flows.effects import Flow, Random, Report
 from oidc_middleware.flows.messages import Request, Respond
 from oidc_middleware.pages import Page, render_error, render_login_loop
@@ -79,6 +79,16 @@ def wants_page(request: Request) -> bool:
     return navigates(request) or accepts_html(",".join(request.headers("accept")))
 
 
+class Refusal(NamedTuple):
+    """What an answer to an error tells. ``code`` is a key of ``errors.CODES``; ``correlation_id`` finds the line in the log and is empty where
+    there is none; ``retry_after`` is in seconds, ``None`` where waiting mends nothing.
+    """
+
+    code: str
+    correlation_id: str = ""
+    retry_after: int | None = None
+
+
 def refuse(
     error: OIDCError,
     request: Request,
@@ -90,31 +100,43 @@ def refuse(
     set_cookies: Sequence[str] = (),
 ) -> Flow[Respond]:
     """The answer to an error: a page for people, problem+json for programs, and one line in the log that carries the same correlation id."""
+    refusal = yield from report_refusal(error, event)
+    return show_refusal(refusal, request, site, title=title, return_to=return_to, set_cookies=set_cookies)
+
+
+def report_refusal(error: OIDCError, event: str) -> Flow[Refusal]:
+    """The line in the log, and what may be told of it."""
     random: bytes = yield Random(6)
     correlation_id = random.hex()
     level = logging.WARNING if isinstance(error, LoginError) else logging.ERROR
     yield Report(event, level, error.code, error.detail, correlation_id)
-    headers = _retry_after(error)
+    return Refusal(error.code, correlation_id, error.retry_after if isinstance(error, Unavailable) else None)
+
+
+def show_refusal(
+    refusal: Refusal, request: Request, site: Site | None, *, title: str, return_to: str | None = None, set_cookies: Sequence[str] = ()
+) -> Respond:
+    """*refusal* as a page or as a document, whichever *request* asks for. *return_to*: one of our own return paths, for the link to start again."""
+    code, correlation_id, retry_after = refusal
+    status, public = CODES[code]
+    headers = () if retry_after is None else (("Retry-After", str(retry_after)),)
     if not wants_page(request) or request.kind == "websocket":
-        return problem(error.status, code=error.code, title=error.public, headers=headers, set_cookies=set_cookies, correlation_id=correlation_id)
+        members = {"correlation_id": correlation_id} if correlation_id else {}
+        return problem(status, code=code, title=public, headers=headers, set_cookies=set_cookies, **members)
     retry = None if site is None else login_url(site, return_to)
-    if error.code == "login_loop":
+    if code == "login_loop":
         content = render_login_loop(title=title, correlation_id=correlation_id, retry_url=retry)
     else:
         content = render_error(
-            code=error.code,
-            status=error.status,
-            public=error.public,
+            code=code,
+            status=status,
+            public=public,
             title=title,
             correlation_id=correlation_id,
             retry_url=retry,
             home_url=None if site is None else site.landing,
         )
-    return page(error.status, content, headers=headers, set_cookies=set_cookies)
-
-
-def _retry_after(error: OIDCError) -> tuple[tuple[str, str], ...]:
-    return (("Retry-After", str(error.retry_after)),) if isinstance(error, Unavailable) else ()
+    return page(status, content, headers=headers, set_cookies=set_cookies)
 
 
 def login_url(site: Site, return_to: str | None = None, **parameters: str) -> str:

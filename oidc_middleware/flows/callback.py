@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Final
 
 from oidc_middleware.errors import LoginError, OIDCError, Unavailable
-from oidc_middleware.flows.answers import redirect, refuse
+from oidc_middleware.flows.answers import redirect
 from oidc_middleware.flows.claims import expected_id_token, keep_session, new_session, userinfo_claims
 from oidc_middleware.flows.effects import Claim, Flow, Random, ReadBody, Report, current_time
+from oidc_middleware.flows.error_page import refuse_callback
 from oidc_middleware.flows.messages import Request, Respond
 from oidc_middleware.flows.metadata import all_to_finish, client_of, verified_id_token
 from oidc_middleware.flows.patience import ask
@@ -50,11 +51,15 @@ def callback_endpoint(request: Request, rp: RelyingParty, site: Site) -> Flow[Re
             raise
         return answer
     except OIDCError as error:
-        if error.code in _REPLAYS and (yield from _still_signed_in(request, rp, site)):
-            yield Report("login.replayed", code=error.code)
-            return redirect(site.after_login(return_to), status=303)
         safe = site.after_login(return_to) if return_to else None
-        return (yield from refuse(error, request, site, title=rp.settings.title, event="login.failed", return_to=safe, set_cookies=cleared))
+        try:
+            replayed = error.code in _REPLAYS and (yield from _still_signed_in(request, rp, site))
+        except Unavailable as away:  # nobody can say whether there is a session: that is another answer, and deletes nothing
+            return (yield from refuse_callback(away, request, rp, site, return_to=safe))
+        if replayed:
+            yield Report("login.replayed", code=error.code)
+            return redirect(safe or site.landing, status=303)
+        return (yield from refuse_callback(error, request, rp, site, return_to=safe, set_cookies=cleared))
 
 
 def _still_signed_in(request: Request, rp: RelyingParty, site: Site) -> Flow[bool]:

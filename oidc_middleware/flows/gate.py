@@ -23,6 +23,7 @@ from oidc_middleware.flows.answers import empty, login_url, page, problem, refus
 from oidc_middleware.flows.backchannel import backchannel_logout_endpoint
 from oidc_middleware.flows.callback import callback_endpoint
 from oidc_middleware.flows.effects import Flow, Random, Report
+from oidc_middleware.flows.error_page import error_endpoint, refuse_callback
 from oidc_middleware.flows.front_end import session_endpoint, session_script_endpoint, signed_in_endpoint
 from oidc_middleware.flows.frontchannel import frontchannel_logout_endpoint
 from oidc_middleware.flows.login import challenge, initiate_endpoint, login_endpoint, own_path
@@ -191,6 +192,7 @@ _ENDPOINTS: Final[dict[str, tuple[frozenset[str], Endpoint]]] = {
     "login": (frozenset({"GET", "HEAD", "POST"}), login_endpoint),
     "callback": (frozenset({"GET", "POST"}), callback_endpoint),
     "logout": (frozenset({"GET", "HEAD", "POST"}), logout_endpoint),
+    "error": (frozenset({"GET", "HEAD"}), error_endpoint),
     "signed-out": (frozenset({"GET", "HEAD"}), signed_out_endpoint),
     "session": (frozenset({"GET", "HEAD"}), session_endpoint),
     "session.js": (frozenset({"GET", "HEAD"}), session_script_endpoint),
@@ -206,7 +208,8 @@ def _endpoint(name: str, request: Request, rp: RelyingParty, site: Site) -> Flow
         raise LoginError("not_found", "websocket to an endpoint of the middleware")
     methods, endpoint = _ENDPOINTS.get(name, (frozenset(), None))
     if name == "callback/":
-        raise LoginError("malformed_parameter", "a slash after the redirect URI: something between provider and browser adds it (catalogue F-OP-18)")
+        error = LoginError("malformed_parameter", "a slash after the redirect URI: something on the way from the provider adds it (F-OP-18)")
+        return (yield from refuse_callback(error, request, rp, site))
     if endpoint is None:
         raise LoginError("not_found", f"no endpoint {name[:50]!r}")
     if request.method not in methods:

@@ -28,7 +28,7 @@ from itsdangerous.signer import SigningAlgorithm
 from oidc_middleware.errors import ConfigError
 
 #: What may be sealed. Each purpose has its own keys, so a value made for one never opens as another (catalogue CK-19, ST-05).
-PURPOSES: Final = ("session", "login", "rounds", "csrf", "post-logout", "stored-session", "stored-tokens")
+PURPOSES: Final = ("session", "login", "rounds", "csrf", "post-logout", "stored-session", "stored-tokens", "error")
 
 #: Those of them that AES-GCM seals alone.
 _UNSIGNED: Final = frozenset({"session", "stored-session", "stored-tokens"})

@@ -13,6 +13,7 @@ from oidc_middleware.stores import open_async, open_sync
 from oidc_middleware.testing import run_async
 from tests.apps.kit import ASGI, FRAMEWORKS, Place
 from tests.apps.sockets import SERVED, Sockets
+from tests.conformance.party import assert_clean
 
 IN_STORES = (
     *("starlette-memory", "flask-memory", "fastapi-sqlite", "dash-sqlite", "starlette-redis", "dash-redis"),
@@ -45,6 +46,15 @@ def _log(caplog):
     written = "".join(record.getMessage() + str(record.exc_text or "") for when in ("setup", "call") for record in caplog.get_records(when))
     assert "canary-" not in written
     assert "eyJ" not in written, "a token is in the log"
+
+
+@pytest.fixture(autouse=True)
+def _addresses():
+    """No test of this folder leaves what a provider answered in an address where a page of ours is shown (catalogue CI-03)."""
+    Place.browsers.clear()
+    yield
+    for page in (page for browser in Place.browsers for page in browser.history):
+        assert_clean(page)
 
 
 @pytest.fixture

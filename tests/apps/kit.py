@@ -198,6 +198,9 @@ ASGI = ("starlette", "fastapi")
 class Place:
     """A protected application in its world."""
 
+    #: The browsers of all places of a test, for what every answer must hold.
+    browsers = []  # noqa: RUF012  # one list for all of them is what it is for
+
     #: Whether ASGI -> the options that say where sessions live; the tests' fixtures vary it.
     sessions = staticmethod(lambda _asgi: {})
 
@@ -225,7 +228,9 @@ class Place:
         return (AsgiMiddleware if self.asgi else WsgiMiddleware)(app, **self.options(**options))
 
     def browser(self, apps=None):
-        return Browser(apps or self.app, base_url=BASE_URL, provider=self.provider, clock=self.clock)
+        browser = Browser(apps or self.app, base_url=BASE_URL, provider=self.provider, clock=self.clock)
+        self.browsers.append(browser)
+        return browser
 
     def signed_in(self):
         browser = self.browser()

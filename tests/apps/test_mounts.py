@@ -117,7 +117,19 @@ def test_the_inner_one_does_not_believe_the_outer_one(framework):
 def test_every_answer_of_ours_carries_the_strict_headers(place):
     browser = place.browser()
     answers = [browser.navigate("/who", follow=False), browser.fetch("/who")]
-    for path in ("login", "callback", "callback?code=x&state=y", "logout", "signed-out", "session", "initiate", "nothing", "backchannel-logout", ""):
+    for path in (
+        "login",
+        "callback",
+        "callback?code=x&state=y",
+        "error?of=x",
+        "logout",
+        "signed-out",
+        "session",
+        "initiate",
+        "nothing",
+        "backchannel-logout",
+        "",
+    ):
         answers += [browser.navigate(f"/oidc/{path}", follow=False), browser.fetch(f"/oidc/{path}"), browser.post_form(f"/oidc/{path}", follow=False)]
         answers += [browser.fetch(f"/oidc/{path}", method="DELETE"), browser.fetch(f"/oidc/{path}", method="HEAD")]
     for page in answers:

@@ -5,6 +5,7 @@ import pytest
 from oidc_middleware.testing import run_async
 from oidc_middleware.testing.servers import server_for
 from tests.apps.kit import Place
+from tests.conformance.party import shown
 
 
 def send_raw(place, browser, *, path=None, raw=None, cookies=None, headers=()):
@@ -133,7 +134,7 @@ def test_hosts_that_are_odd_change_nothing_with_a_base_url(place):
 def test_odd_queries_to_our_endpoints(place, target, status):
     browser = place.browser()
     browser.start_login("/who")
-    page = browser.navigate(target, follow=False)
+    _, page = shown(browser.navigate(target, follow=False), browser)
     assert page.status == status
     assert place.provider.received("token") == []
     assert "evil" not in page.text
@@ -147,5 +148,6 @@ def test_odd_queries_to_our_endpoints(place, target, status):
 def test_queries_longer_than_servers_take(place, query):
     browser = place.browser()
     browser.start_login("/who")
-    assert browser.navigate(f"/oidc/callback?{query}", follow=False).status == 400
+    _, page = shown(browser.navigate(f"/oidc/callback?{query}", follow=False), browser)
+    assert page.status == 400
     assert place.provider.received("token") == []

@@ -15,6 +15,7 @@ def stage(request, caplog):
     stage = Stage(request.param, caplog)
     yield stage
     stage.close()
+    stage.assert_addresses_are_clean()
 
 
 @pytest.fixture(params=MODES, ids=IDS)

@@ -11,11 +11,13 @@ from oidc_middleware.testing import Page, Sent
 from oidc_middleware.testing.keys import ProviderKeys
 from oidc_middleware.testing.servers import run_async, server_for
 from tests.catalogue.faultpoints import SECRET, Faults
-from tests.catalogue.helpers import BASE_URL
+from tests.catalogue.helpers import BASE_URL, is_error_page, shown
 from tests.conformance.tokens import keeps_tokens, token_of
 
 #: What a browser gets that went away: nothing.
 GONE = 499
+#: What a fault of the provider or the store may turn an answer into.
+REFUSALS = (400, 502, 503)
 
 
 class Lab:
@@ -181,7 +183,8 @@ class Lab:
         """What holds after every step, whatever it was and however it was disturbed. *outcome*: a page, or what came instead of one."""
         assert {user.identity for user in self.users} <= {"", self.subject}
         page = outcome if isinstance(outcome, Page) else None
-        if self.faults.fault is None or self.faults.fault.startswith("cancelled") or (page is not None and page.status < 400):
+        refused = page is not None and (page.status >= 400 or is_error_page(page.location))
+        if self.faults.fault is None or self.faults.fault.startswith("cancelled") or (page is not None and not refused):
             self.judge_records()
         if page is None:
             return
@@ -190,13 +193,19 @@ class Lab:
         assert not location or urlsplit(location).netloc == "" or location.startswith((BASE_URL + "/", self.provider.issuer + "/"))
         assert not location.startswith(("//", "/\\"))
         gives_session = [item for item in page.all("set-cookie") if item.startswith(self.stage.session_name) and "Max-Age=0" not in item]
-        if page.status >= 400:
+        if refused:
             assert gives_session == [], "a refusal set a session"
             assert SECRET not in page.text
         if page.status == 503:
             assert int(page.header("retry-after")) > 0
         assert SECRET not in self.stage.caplog.text
-        self.stage.assert_nothing_leaked(*([page] if page.status >= 400 else []))
+        self.stage.assert_nothing_leaked(*([page] if refused else []))
+
+    def says_so(self, answer, browser):
+        """Whether the refused callback *answer* leads to a page that says what any other refusal says."""
+        _, page = shown(answer, browser)
+        self.judge(page)
+        return page.status in REFUSALS
 
 
 async def _a_while():

@@ -11,9 +11,10 @@ from oidc_middleware.sessions.pending import _decode
 from oidc_middleware.stores.redis import AsyncRedisStore, RedisStore
 from oidc_middleware.testing import Sent
 from oidc_middleware.testing.servers import run_async
-from tests.conformance.party import BASE_URL, Party, assert_strict, codes_on
+from tests.conformance.party import BASE_URL, Party, assert_moved, assert_strict, codes_on, is_error_page, shown
 
-__all__ = ["BASE_URL", "IDS", "MODES", "Stage", "assert_strict", "codes_on", "cookie_named", "landed", "login_url", "quoted", "raw_request"]
+__all__ = ["BASE_URL", "IDS", "MODES", "Stage", "assert_moved", "assert_strict", "codes_on", "cookie_named", "is_error_page", "landed", "login_url",
+           "quoted", "raw_request", "shown"]  # fmt: skip
 
 
 #: Where sessions can be: options of the middleware, and what a test's name says of each.

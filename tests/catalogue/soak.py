@@ -116,6 +116,10 @@ class Mix:
             pairs["content-length"] = str(len(body))
         return await self.call(Sent(method, f"https://{host}{path}", headers=tuple(pairs.items()), body=body))
 
+    async def _error_page(self, answer):
+        """What a callback that failed leads to."""
+        return [answer, await self.send(answer.header("location"))]
+
     @property
     def name(self):
         return next((cookie.name for browser in self.inside for cookie in browser.cookies if cookie.name.endswith("_s")), "__Host-oidc_x_s")
@@ -127,7 +131,7 @@ class Mix:
     async def _bad_callback(self):
         extra = self.draw.choice(["", f"&iss=https://{self.text()}.example", f"&error={self.text()}", "&state=twice"])
         login = f"{self.name[:-1]}l_{self.text(6)[:12]}={self.text(400)}"
-        return [await self.send(f"/oidc/callback?code={self.text()}&state={self.text()}{extra}", cookie=login)]
+        return await self._error_page(await self.send(f"/oidc/callback?code={self.text()}&state={self.text()}{extra}", cookie=login))
 
     async def _path(self):
         return [await self.send(f"/{self.text()}?{self.text()}={self.text(200)}")]
@@ -170,8 +174,8 @@ class Mix:
         answer = self.provider.respond(first.location, **({"code": self.text()} if bend == "code" else {}))
         cookie = browser.cookies.header(BASE, self.clock.now())
         second = await self.send(answer.url.removeprefix(BASE), cookie=cookie)
-        if second.status != 303:
-            return [first, second]
+        if "/oidc/error?" in second.location:
+            return [first, *await self._error_page(second)]
         browser.cookies.receive(BASE, second.all("set-cookie"), self.clock.now())
         self.inside.append(browser)
         return [first, second, await self.send("/", cookie=browser.cookies.header(BASE, self.clock.now()))]

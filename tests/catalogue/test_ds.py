@@ -5,7 +5,7 @@ import time
 import pytest
 
 from oidc_middleware.testing import Sent, run_async
-from tests.catalogue.helpers import BASE_URL, codes_on, landed
+from tests.catalogue.helpers import BASE_URL, codes_on, landed, shown
 from tests.catalogue.probe import probe, send
 
 
@@ -63,7 +63,8 @@ def test_ds_05_callbacks_that_fit_to_nothing_cost_the_provider_nothing(stage):
     browser = stage.browser()
     location = browser.start_login("/x")
     for number in range(100):
-        assert send(browser, f"/oidc/callback?code=c&state=s{number}").status == 400
+        _, page = shown(send(browser, f"/oidc/callback?code=c&state=s{number}"), browser)
+        assert (page.status, codes_on(page)) == (400, ["no_transaction"])
     assert stage.count("token") == 0
     assert landed(browser.finish_login(location)) == "/x"
 

@@ -24,7 +24,7 @@ def away(stage):
     begun = stage.browser()
     answer = stage.provider.respond(begun.start_login(login_url(DEEP_LINK)))
     down(stage.provider)
-    assert begun.deliver(answer, follow=False).status == 503
+    assert begun.deliver(answer).status == 503
     return stage, browser, stage.count("discovery")
 
 
@@ -110,7 +110,7 @@ def test_f_op_02_one_call_that_came_to_nothing_stops_nobody(stage):
         browser = stage.browser()
         location = browser.start_login(login_url(DEEP_LINK))
         stage.provider.script("token", **BLIP)
-        assert browser.finish_login(location, follow=False).status == 503
+        assert browser.finish_login(location).status == 503
         stage.clock.advance(0.1)
         assert stage.browser().navigate(DEEP_LINK, follow=False).status == 302, number
     assert 2 <= stage.count("discovery") - asked <= 3
@@ -125,7 +125,7 @@ def test_f_op_02_a_provider_whose_documents_are_broken_is_there(stage, fault):
     begun = stage.browser()
     location = begun.start_login(login_url(DEEP_LINK))
     stage.provider.script("token", **BLIP)
-    assert begun.finish_login(location, follow=False).status == 503
+    assert begun.finish_login(location).status == 503
     for _ in range(5):
         stage.accepts()
         stage.clock.advance(3)
@@ -140,14 +140,14 @@ def test_f_op_03_documents_that_are_away_and_one_call_that_failed_lock_nobody_ou
     answers = [stage.provider.respond(browser.start_login(login_url(DEEP_LINK))) for browser in (begun, other)]
     down(stage.provider, "discovery")
     stage.provider.script("token", **BLIP)
-    assert begun.deliver(answers[0], follow=False).status == 503
+    assert begun.deliver(answers[0]).status == 503
     assert_503(stage.browser().navigate(DEEP_LINK), code="provider_unreachable")
     assert landed(other.deliver(answers[1])) == DEEP_LINK
     stage.accepts()
 
     stage.provider.script("token", **BLIP)
     begun = stage.browser()
-    assert begun.finish_login(begun.start_login(DEEP_LINK), follow=False).status == 503
+    assert begun.finish_login(begun.start_login(DEEP_LINK)).status == 503
     stage.clock.advance(TRIAL_SECONDS - 1)
     assert_503(stage.browser().navigate(DEEP_LINK), code="provider_unreachable")
     stage.clock.advance(1)

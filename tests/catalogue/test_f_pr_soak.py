@@ -13,8 +13,8 @@ REQUESTS = scaled(10_000, 1_000_000)
 MEGABYTE = 1_048_576
 #: What a run has to have seen, or it proves nothing: every kind of answer to every kind of request.
 SEEN = {
-    "bad_callback 400", "bad_cookie 302", "front_channel 200", "headers 302", "host 302", "host 400", "initiate 400", "login 200", "login 302",
-    "login 303", "login 400", "login 502", "logout_token 200", "logout_token 400", "path 302", "public 200", "signed_in 200",
+    "bad_callback 303", "bad_callback 400", "bad_cookie 302", "front_channel 200", "headers 302", "host 302", "host 400", "initiate 400", "login 200",
+    "login 302", "login 303", "login 400", "login 502", "logout_token 200", "logout_token 400", "path 302", "public 200", "signed_in 200",
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import pytest
 from oidc_middleware.asgi import OIDCMiddleware as AsgiMiddleware
 from oidc_middleware.testing import Browser
 from oidc_middleware.wsgi import OIDCMiddleware as WsgiMiddleware
-from tests.catalogue.helpers import BASE_URL, codes_on, landed, login_url
+from tests.catalogue.helpers import BASE_URL, codes_on, landed, login_url, shown
 from tests.catalogue.real import Running, browser_at, free_port, provider_on_a_port, settings
 from tests.conformance.party import SECRET_KEY
 from tests.interop.programs import ROOT
@@ -155,7 +155,7 @@ def test_f_pr_20_nothing_is_written_and_no_locale_is_needed(server, locale, tmp_
             page = browser.navigate("/oidc/callback?code=c&state=\u00e9", follow=False)
             assert page.status in (303, 400)
             stranger = browser_at(base_url, provider)
-            page = stranger.navigate("/oidc/callback?code=c&state=%C3%A9", follow=False)
+            _, page = shown(stranger.navigate("/oidc/callback?code=c&state=%C3%A9", follow=False), stranger)
             assert (page.status, codes_on(page)) == (400, ["no_transaction"])
             assert "Übersicht" in page.text
             assert "Zoë Łukasz 北京" in browser.navigate("/oidc/logout", initiator=None, follow=False).text

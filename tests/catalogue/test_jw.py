@@ -7,7 +7,7 @@ import pytest
 
 from oidc_middleware.testing import Sent, run_async
 from oidc_middleware.testing.keys import ProviderKeys, make_key, public_jwk, rsa_key
-from tests.catalogue.helpers import codes_on, landed
+from tests.catalogue.helpers import codes_on, landed, shown
 
 BAD_KEYS = [
     {},
@@ -194,6 +194,7 @@ def test_jw_08_an_error_is_shared_and_soon_forgotten(stage):
     browsers, answers = cold_start(stage, 20)
     stage.provider.script("discovery", delay=0.02, status=500, body=b"")
     pages = at_once(stage, [prepared(stage, browser, answer) for browser, answer in zip(browsers, answers, strict=True)])
+    pages = [shown(page, browser)[1] for page, browser in zip(pages, browsers, strict=True)]
     assert {(page.status, *codes_on(page)) for page in pages} == {(503, "provider_unavailable")}
     assert (stage.count("discovery"), stage.count("token")) == (1, 0)
     stage.provider.unscript()

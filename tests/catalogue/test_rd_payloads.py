@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from oidc_middleware.sessions.codec import dump, is_text
 from oidc_middleware.sessions.cookies import short_hash
 from tests.catalogue.helpers_redirects import (
     BASE_URL,
@@ -139,7 +140,7 @@ def test_back_from_the_provider(desk, monkeypatch):
 
 @pytest.mark.row("RD-20", "ST-06")
 def test_back_from_the_provider_once_more(desk):
-    """A reload of the callback, with a session, and the retry link of one that failed, without."""
+    """A reload of the callback, with a session, and the retry link on the page of one that failed, without."""
     used = "u" * 43
     assert desk.world.used.claim("l:" + short_hash(used, 43), 86_400, desk.clock.now())
     reloads, retries = [], []
@@ -149,12 +150,32 @@ def test_back_from_the_provider_once_more(desk):
         assert reloaded.status == 303
         reloads.append((value, header(reloaded, "Location")))
         failed = desk.ask("/oidc/callback", query=encoded(error="access_denied", state=used), cookie=cookie)
-        assert failed.status == 403
-        retry = links_on(failed.body)[0]
+        moved = header(failed, "Location")
+        assert (failed.status, moved.partition("?")[0], moved.isascii(), len(moved) <= 2_000) == (303, "/oidc/error", True, True)
+        page = desk.ask("/oidc/error", query=moved.partition("?")[2])
+        assert page.status == 403
+        retry = links_on(page.body)[0]
         retries.append((value, desk.stored_return_to(desk.ask("/oidc/login", query=retry.partition("?")[2]))))
     assert (reloads[0], retries[0]) == ((GOOD, GOOD), (GOOD, GOOD))
     assert wrong(reloads) == []
     assert wrong(retries) == []
+
+
+@pytest.mark.row("RD-20", "CI-03")
+def test_on_the_page_of_a_failed_callback(desk):
+    """From an address of ours that holds a return path which nobody checked before."""
+    seen = []
+    for value in [GOOD, *(value for value in values() if is_text(value))]:
+        payload = dump(["access_denied", "c0ffee", None, value, int(desk.clock.now())])
+        page = desk.ask("/oidc/error", query=encoded(of=desk.site.keyring.seal("error", payload, desk.clock.random(12))))
+        assert (page.status, header(page, "Location")) == (403, "")
+        links = links_on(page.body)
+        assert wrong((value, link) for link in links) == []
+        (again,) = [link for link in links if link.startswith("/oidc/login")]
+        seen.append((value, desk.stored_return_to(desk.ask("/oidc/login", query=again.partition("?")[2]))))
+    assert seen[0] == (GOOD, GOOD)
+    assert len(seen) > 3_000
+    assert wrong(seen) == []
 
 
 @pytest.mark.row("RD-20")

@@ -3,7 +3,7 @@
 import pytest
 
 from oidc_middleware.testing import REMOVE
-from tests.catalogue.helpers import BASE_URL, assert_strict, codes_on, landed, login_url
+from tests.catalogue.helpers import BASE_URL, assert_strict, codes_on, landed, login_url, shown
 from tests.catalogue.helpers_stores import assert_503, key_of, record_of
 from tests.conformance.backchannel import assert_done, assert_refused, send_logout
 
@@ -81,9 +81,9 @@ def test_f_st_01_every_call_of_a_login_may_fail(stage, store, code):
         stranger = stage.browser()
         stranger.cookies = browser.cookies.copy()
         before, session = stage.count("token"), stage.session_of(stranger)
-        page = stranger.login(login_url("/deep"))
+        first, page = shown(stranger.login(login_url("/deep")), stranger)
         assert (page.status, codes_on(page)) == (503, [code]), method
-        assert all("Max-Age=0" in cookie for cookie in page.all("set-cookie"))
+        assert all("Max-Age=0" in cookie for cookie in first.all("set-cookie"))
         assert stage.count("token") - before == (method != "claim")
         assert stage.session_of(stranger) == session
         assert stage.who(stranger) == stage.provider.user["sub"], "the session from before lives"
@@ -279,10 +279,10 @@ def test_st_06_with_sessions_in_cookies_and_a_store_beside_them(stage, ended):
 
 def used_for_all_workers(stage):
     browser, elsewhere = stage.browser(), stage.browser(stage.worker())
-    page = replayed_elsewhere(stage, browser, elsewhere, signed_in=False)
+    first, page = shown(replayed_elsewhere(stage, browser, elsewhere, signed_in=False), elsewhere)
     assert (page.status, codes_on(page)) == (400, ["transaction_used"])
     assert stage.session_of(elsewhere) == {}
-    assert all("Max-Age=0" in cookie for cookie in page.all("set-cookie"))
+    assert all("Max-Age=0" in cookie for cookie in first.all("set-cookie"))
     page = replayed_elsewhere(stage, stage.browser(), elsewhere, signed_in=True)
     assert landed(page).startswith("/"), "who is signed in is sent on"
     assert page.url.startswith(BASE_URL)

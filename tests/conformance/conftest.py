@@ -23,6 +23,7 @@ def party(request, caplog, monkeypatch):
     party = Party(shell, caplog)
     yield party
     party.assert_nothing_leaked()
+    party.assert_addresses_are_clean()
 
 
 @pytest.fixture(params=PLACES)

@@ -9,7 +9,7 @@ import re
 from base64 import urlsafe_b64decode
 from html import unescape
 from types import MappingProxyType
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from oidc_middleware.asgi import OIDCMiddleware as AsgiMiddleware
 from oidc_middleware.testing import Browser, FakeClock, ScriptedProvider
@@ -107,13 +107,13 @@ class Party:
         assert bool(self.provider.complaints) == complaints
 
     def assert_refused(self, step, browser, *, code, status, subject=None):
-        """*step()* answers with the error page *code* and leaves no session behind; that of *subject*, if given, lives on."""
+        """*step()* leads to the error page *code* and leaves no session behind; that of *subject*, if given, lives on."""
         calls, records = len(self.seen), len(self.caplog.records)
-        page = step()
+        first, page = shown(step(), browser)
         assert (page.status, codes_on(page)) == (status, [code])
         assert len(self.seen) == calls, "the application was called"
         assert_strict(page)
-        assert all("Max-Age=0" in cookie for cookie in page.all("set-cookie")), "a refused login set a cookie"
+        assert all("Max-Age=0" in cookie for cookie in first.all("set-cookie")), "a refused login set a cookie"
         events = [record for record in self.caplog.records[records:] if record.name == "oidc_middleware" and record.levelname in ("WARNING", "ERROR")]
         assert [event.code for event in events] == [code]
         retry = self._retry_link(page)
@@ -129,11 +129,16 @@ class Party:
         assert all(link.startswith("/") for link in links), "the page links elsewhere"
         return links[0]
 
+    def assert_addresses_are_clean(self):
+        """Of all that the browsers got: a refused callback led away from its address, and set no cookie (catalogue CI-03, section 0)."""
+        for page in (page for browser in self.browsers for page in browser.history):
+            assert_clean(page)
+
     def assert_nothing_leaked(self, *pages):
         """No secret of either side is in the log, on an error page, or in the address of a page of ours."""
         cookies = {cookie.value for browser in self.browsers for cookie in browser.cookies if len(cookie.value) > 8}
         secrets = self.provider.secrets | cookies | {SECRET_KEY}
-        text = self.caplog.text + "".join(page.text for page in pages)
+        text = self.caplog.text + "".join(page.text + (page.location if is_error_page(page.location) else "") for page in pages)
         assert [secret for secret in secrets if secret in text] == []
 
 
@@ -146,6 +151,59 @@ def codes_on(page):
     if page.header("content-type") == "application/problem+json":
         return [page.json()["code"]]
     return re.findall(r"<dt>Code</dt><dd>([a-z_0-9]+)</dd>", page.text)
+
+
+def shown(answer, browser):
+    """``(first, page)`` of a callback: its answer, and the page that its user sees in the end. *answer*: either of the two.
+
+    For a refusal of what came in the address, the two differ: nothing of it may stay where people look (catalogue CI-03).
+    """
+    if is_error_page(answer.url):
+        first = next(entry for entry in reversed(browser.history) if entry.location == answer.url)
+    elif is_error_page(answer.location):
+        first, answer = answer, browser.navigate(answer.location)
+    else:
+        assert not holds_a_response(answer), "the answer of the provider is still in the address"
+        return answer, answer
+    assert_moved(first)
+    assert_strict(answer)
+    assert answer.all("set-cookie") == answer.all("location") == []
+    return first, answer
+
+
+def assert_clean(page):
+    """Of any answer of ours to a callback: if it refuses, it leads away from its address, and sets no cookie."""
+    assert not holds_a_response(page), page.url
+    if is_error_page(page.location):
+        assert_moved(page)
+        assert all("Max-Age=0" in cookie for cookie in page.all("set-cookie"))
+
+
+def is_error_page(url):
+    """Whether *url* is that of the page that tells of a failed callback."""
+    parts = urlsplit(url)
+    return parts.path.endswith("/error") and parts.query.startswith("of=")
+
+
+def holds_a_response(page):
+    """Whether a page of ours stands at an address with what the provider answered; a fault of ours (500) knows no better place."""
+    parts = urlsplit(page.url)
+    is_page = page.header("content-type").startswith("text/html") and page.status != 500
+    return is_page and parts.path.rstrip("/").endswith("/callback") and bool(parts.query)
+
+
+def assert_moved(first):
+    """The answer to a failed callback leads to the error page, to a clean address, and says nothing by itself."""
+    assert (first.status, first.body, first.all("retry-after")) == (303, b"", [])
+    assert_strict(first)
+    asked, leads = urlsplit(first.url), urlsplit(first.location)
+    assert (leads[:2], leads.path) == (asked[:2], asked.path.rstrip("/").removesuffix("/callback") + "/error")
+    (sealed,) = re.fullmatch(r"of=([A-Za-z0-9_.-]+)", leads.query).groups()
+    brought = {piece for pair in parse_qsl(asked.query, errors="replace") for text in pair for piece in (text, quote(text)) if len(piece) > 5}
+    assert [piece for piece in brought if piece in first.location] == []
+    assert len(first.location) <= 2_000
+    assert leads.fragment == ""
+    return sealed
 
 
 def assert_strict(page):

@@ -39,14 +39,23 @@ class Return:
         return urlencode({name: value for name, value in {"code": "c0de", "state": self.login.state, **edits}.items() if value})
 
     def come_back(self, **fields):
-        """The answer to the callback."""
+        """What the user sees in the end; ``first`` is the answer to the callback itself."""
         given = {"path": "/oidc/callback", "query": self.query(), "cookie": self.cookie, "now": self.now, **fields}
-        return self.driver.run(callback_endpoint(request(**given), self.rp, self.site))
+        self.first = self.driver.run(callback_endpoint(request(**given), self.rp, self.site))
+        address, _, query = dict(self.first.headers).get("Location", "").partition("?")
+        if address != "/oidc/error":
+            return self.first
+        assert (self.first.status, self.first.body, "Retry-After" in dict(self.first.headers)) == (303, b"", False)
+        shows = Driver(clock=self.driver.clock)
+        page = shows.run(gate(request(address, query=query, now=self.now), self.rp))
+        assert [(type(effect), effect.level) for effect in shows.effects] == [(Report, logging.DEBUG)], "it does nothing else"
+        assert "Set-Cookie" not in dict(page.headers)
+        return page
 
-    def cleared(self, answer):
-        """Whether *answer* ends the login."""
+    def cleared(self):
+        """Whether the answer to the callback ends the login."""
         name = self.cookie.partition("=")[0]
-        return any(value.startswith(f"{name}=;") for header, value in answer.headers if header == "Set-Cookie")
+        return any(value.startswith(f"{name}=;") for header, value in self.first.headers if header == "Set-Cookie")
 
 
 @pytest.mark.row("MX-04")
@@ -55,7 +64,7 @@ def test_a_login_that_was_started_for_another_issuer_is_over_before_anything_is_
     answer = case.come_back()
     assert (answer.status, code_of(answer)) == (400, "iss_mismatch")
     assert case.driver.fetched == []
-    assert case.cleared(answer)
+    assert case.cleared()
     assert not [effect for effect in case.driver.effects if isinstance(effect, Claim)]
 
 
@@ -67,7 +76,7 @@ def test_metadata_that_is_wrong_does_not_cost_the_login(broken):
     answer = case.come_back()
     assert answer.status == 502
     assert code_of(answer) in ("metadata_invalid", "metadata_issuer_mismatch")
-    assert not case.cleared(answer)
+    assert not case.cleared()
     assert case.driver.used == set(), "the login was not claimed"
     case.driver.clock.advance(5)
     case.driver.answers = [json_response(METADATA), KEYS, json_response({"error": "invalid_grant"}, 400)]
@@ -82,7 +91,7 @@ def test_metadata_that_is_away_does_not_cost_the_login(error):
     case.driver.answers = [error]
     answer = case.come_back()
     assert (answer.status, code_of(answer), dict(answer.headers)["Retry-After"]) == (503, error.code, str(error.retry_after))
-    assert not case.cleared(answer)
+    assert not case.cleared()
     assert case.driver.used == set()
 
 
@@ -99,7 +108,7 @@ def test_a_claimed_login_ends_whether_or_not_the_code_left(error, code):
     case.driver.answers += [error]
     answer = case.come_back()
     assert (answer.status, code_of(answer), dict(answer.headers)["Retry-After"]) == (503, code, "9")
-    assert case.cleared(answer)
+    assert case.cleared()
     again = case.come_back()
     assert (code_of(again), case.driver.fetched) == ("transaction_used", ["discovery", "jwks", "token"])
 
@@ -127,7 +136,7 @@ def test_a_login_is_claimed_for_as_long_as_its_cookie_can_be_used():
 def test_a_callback_in_the_query_is_a_get(method):
     case = Return()
     answer = case.come_back(method=method, headers=PAGE)
-    assert (answer.status, code_of(answer), case.cleared(answer)) == (405, "method_not_allowed", False)
+    assert (answer.status, code_of(answer), case.cleared()) == (405, "method_not_allowed", False)
     assert case.driver.effects[0].__class__.__name__ == "Random", "nothing was read, nothing asked"
 
 
@@ -138,7 +147,7 @@ def test_a_callback_as_a_form_is_read_from_the_body_alone(content_type):
     case.driver.body = case.query(error="access_denied", code="").encode()
     answer = case.come_back(method="POST", query=case.query(state="other"), headers={"content-type": content_type})
     assert (answer.status, code_of(answer)) == (403, "access_denied")
-    assert case.cleared(answer)
+    assert case.cleared()
     assert case.driver.effects[0] == ReadBody(65_536)
 
 
@@ -157,7 +166,7 @@ def test_a_callback_as_a_form_is_read_from_the_body_alone(content_type):
 def test_what_is_not_the_providers_form_is_not_read(fields, status, code):
     case = Return(response_mode="form_post")
     answer = case.come_back(**{**fields, "headers": PAGE | fields.get("headers", {})})
-    assert (answer.status, code_of(answer), case.cleared(answer)) == (status, code, False)
+    assert (answer.status, code_of(answer), case.cleared()) == (status, code, False)
     assert not [effect for effect in case.driver.effects if isinstance(effect, ReadBody)]
 
 
@@ -166,7 +175,7 @@ def test_what_is_not_the_providers_form_is_not_read(fields, status, code):
 def test_a_login_that_is_over_is_over_whoever_asks(headers):
     case = Return()
     answer = case.come_back(query=case.query(error="access_denied", code=""), headers=headers)
-    assert (answer.status, code_of(answer), case.cleared(answer)) == (403, "access_denied", True)
+    assert (answer.status, code_of(answer), case.cleared()) == (403, "access_denied", True)
     [report] = [effect for effect in case.driver.effects if isinstance(effect, Report)]
     assert (report.event, report.level, report.code) == ("login.failed", logging.WARNING, "access_denied")
     assert report.correlation_id in answer.body.decode()

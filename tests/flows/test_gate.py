@@ -140,7 +140,7 @@ def test_the_session_endpoint_tells_a_front_end_all_it_needs():
     ("endpoint", "allowed"),
     [
         ("login", "GET, HEAD, POST"), ("callback", "GET, POST"), ("logout", "GET, HEAD, POST"), ("signed-out", "GET, HEAD"),
-        ("session", "GET, HEAD"), ("initiate", "GET, HEAD, POST"),
+        ("session", "GET, HEAD"), ("initiate", "GET, HEAD, POST"), ("error", "GET, HEAD"),
     ],
 )  # fmt: skip
 def test_each_endpoint_says_what_it_takes(endpoint, allowed):

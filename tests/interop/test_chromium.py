@@ -201,12 +201,24 @@ def test_a_foreign_link_to_sign_out_asks_first(window, demo):
 
 
 def test_somebody_who_cancels(window, demo):
-    page = window.tab()
+    """What the provider answered is at no address that the browser was at, and the page can be reloaded and come back to (catalogue CI-03)."""
+    page, was_at, asked = window.tab(), [], []
+    page.on("framenavigated", lambda frame: was_at.append(frame.url))
+    page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{demo.sales}/regions/north")
     page.click('button[value="cancel"]')
-    assert page.url.startswith(f"{demo.sales}/oidc/callback")
+    assert page.url.startswith(f"{demo.sales}/oidc/error?of=")
     assert "Sign-in was not completed" in page.content()
     photograph(page, "cancelled")
+    shown = page.content()
+    assert page.reload().status == 403
+    assert page.content() == shown
+    page.go_back()
+    assert page.url.startswith(demo.provider), "what was before it is the provider's own page"
+    page.go_forward()
+    assert page.content() == shown
+    assert [url for url in asked if "/oidc/callback?" in url and "state=" in url]
+    assert not [url for url in was_at if "/oidc/callback" in url or ("state=" in url and not url.startswith(demo.provider))]
     page.click("text=Sign in again")
     sign_in(page, demo)
     assert page.url == f"{demo.sales}/regions/north"
