@@ -6,7 +6,7 @@ import pytest
 
 from oidc_middleware.sessions.cookies import CookieNames
 from oidc_middleware.sessions.ended import MAX_NAMED, EndedSessions, mark_of
-from oidc_middleware.sessions.session import STEP_BACK
+from oidc_middleware.sessions.session import STEP_BACK, _encode_1, decode, encode
 from oidc_middleware.sessions.session_cookie import SessionCookies
 from tests.sessions.conftest import NOW
 
@@ -30,6 +30,13 @@ def test_a_mark_stays_while_a_session_is_prolonged_and_cut_to_size(session, life
         assert mark_of(lifetimes.touched(one, NOW + seconds)) == mark_of(one)
     assert mark_of(replace(one, claims_json="{}", scopes=("openid",), expires=NOW, auth_time=3, issued_at=4.0)) == mark_of(one)
     assert mark_of(replace(one, created=NOW)) == mark_of(replace(one, created=int(NOW))), "however a time was written down"
+
+
+@pytest.mark.row("F-PR-02")
+def test_a_mark_is_the_same_in_each_format_of_the_cookie(session):
+    """What was named while the older format was there is prolonged in the newer one."""
+    for one in (session(created=NOW + 0.123456, sid="s-1", id_token="a.b.c"), session(created=NOW + 1 / 3), session(sid="", id_token="")):
+        assert {mark_of(decode(form(one))) for form in (encode, _encode_1)} == {mark_of(one)}
 
 
 def test_each_sign_in_has_a_mark_of_its_own(session):
