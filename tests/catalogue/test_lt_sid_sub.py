@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.catalogue.helpers import codes_on, login_url
+from tests.catalogue.helpers import codes_on, login_url, shown
 from tests.catalogue.helpers_stores import held, record_of
 from tests.conformance.backchannel import assert_done, assert_refused, lives, send_logout, signs_in
 
@@ -42,7 +42,8 @@ def test_lt_12_who_is_signing_in_under_the_sid_of_somebody_else_is_signed_out_al
     with held(store, "create", lambda: browser.deliver(answer, follow=False)) as pages:
         stage.clock.advance(1)
         assert_refused(send_logout(stage, stage.provider.logout_token(sub=sub)))
-    assert (pages[0].status, codes_on(pages[0])) == (400, ["signed_out_meanwhile"])
+    _, page = shown(pages[0], browser)
+    assert (page.status, codes_on(page)) == (400, ["signed_out_meanwhile"])
     assert [lives(who) for who in (browser, other)] == [False, True]
     stage.clock.advance(1)
     stage.accepts(browser)
