@@ -167,7 +167,7 @@ class OIDCMiddleware:
 
     def _fault(self, scope: Scope, error: Exception) -> Respond:
         self._world.log.fault(self._now(), error)
-        return unexpected_error(", ".join(HeaderTable(scope["headers"])("accept")))
+        return unexpected_error(", ".join(HeaderTable(scope["headers"]).values("accept")))
 
 
 def _request(scope: Scope, cookie: bytes, now: float) -> Request:
@@ -186,7 +186,7 @@ def _request(scope: Scope, cookie: bytes, now: float) -> Request:
         (scope.get("raw_path") or b"").decode("latin-1"),
         (scope.get("query_string") or b"").decode("latin-1"),
         cookie.decode("latin-1"),
-        HeaderTable(scope["headers"]),
+        HeaderTable(scope["headers"]).values,
         client[0] if client else "",
         now,
     )

@@ -28,7 +28,7 @@ class Now:
     """The time. Result: seconds since the epoch (``float``). Asked anew after a call to the provider, which may have taken seconds."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: every redirect makes one, and filling what is frozen takes seven times as long
 class Random:
     """Unguessable bytes. Result: ``bytes`` of the given length."""
 
@@ -80,7 +80,7 @@ class Sleep:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: every redirect makes one, and filling what is frozen takes seven times as long
 class Report:
     """Tell the log what happened. Result: ``None``.
 

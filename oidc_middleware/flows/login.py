@@ -5,7 +5,8 @@ Each login is its own sealed cookie, so any number of tabs may sign in at once a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from io import BytesIO
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
@@ -85,7 +86,7 @@ def start_login(
     extra = {**settings.authorize_params, **(overrides or {})}
     entropy: bytes = yield Random(3 * 32 + 12)
     pending = new_pending_login(
-        _drawer(entropy[12:]),
+        BytesIO(entropy[12:]).read,  # hands it out piece by piece, each piece once, and never more than there is
         return_to=return_to,
         issuer=metadata.issuer,
         redirect_uri=site.redirect_uri,
@@ -106,21 +107,6 @@ def start_login(
     cookies = site.logins.add(request.cookie, pending, entropy[:12], request.now)
     yield Report("login.started")
     return redirect(location, set_cookies=(*set_cookies, *cookies))
-
-
-def _drawer(entropy: bytes) -> Callable[[int], bytes]:
-    """Hands out *entropy* piece by piece, each piece once."""
-    position = 0
-
-    def draw(length: int) -> bytes:
-        nonlocal position
-        piece = entropy[position : position + length]
-        position += length
-        if len(piece) != length:
-            raise RuntimeError("more entropy asked for than was drawn")
-        return piece
-
-    return draw
 
 
 def own_path(request: Request, site: Site) -> str:

@@ -6,7 +6,6 @@ Every request comes through here, so the usual case is one look into a set for e
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import Final
 
 from oidc_middleware.flows.messages import Respond
@@ -51,15 +50,21 @@ class HeaderTable:
 
     def __init__(self, headers: RawHeaders) -> None:
         self._headers = headers
-        self._table: dict[bytes, list[str]] | None = None
+        self._table: dict[bytes, list[bytes]] | None = None
 
-    def __call__(self, name: str) -> list[str]:
-        if self._table is None:
-            table: dict[bytes, list[str]] = {}
+    def values(self, name: str) -> list[str]:
+        """All values of a header; *name* in lower case."""
+        table = self._table
+        if table is None:
+            table = self._table = {}
             for key, value in self._headers:
-                table.setdefault(key.lower(), []).append(value.decode("latin-1"))
-            self._table = table
-        return self._table.get(name.encode("ascii")) or []
+                lower = key.lower()
+                if lower in table:
+                    table[lower].append(value)
+                else:
+                    table[lower] = [value]
+        values = table.get(name.encode("ascii"))
+        return [value.decode("latin-1") for value in values] if values else []
 
 
 def without_spoofs(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
@@ -86,11 +91,19 @@ def outgoing_headers(headers: RawHeaders, set_cookies: Sequence[str]) -> list[tu
 
 def own_headers(answer: Respond) -> list[tuple[bytes, bytes]]:
     """The headers of an answer of ours."""
-    return [_raw(*header) if header[0] in _NEVER_THE_SAME else _raw_once(*header) for header in answer.headers]
+    return [_known.get(header) or _raw(header) for header in answer.headers]
 
 
-def _raw(name: str, value: str) -> tuple[bytes, bytes]:
-    return name.lower().encode("latin-1"), value.encode("latin-1")
+#: Those that repeat, as they were sent before.
+_known: dict[tuple[str, str], tuple[bytes, bytes]] = {}
+_MAX_KNOWN: Final = 128
 
 
-_raw_once: Final = lru_cache(128)(_raw)
+def _raw(header: tuple[str, str]) -> tuple[bytes, bytes]:
+    name, value = header
+    raw = name.lower().encode("latin-1"), value.encode("latin-1")
+    if name not in _NEVER_THE_SAME:
+        if len(_known) >= _MAX_KNOWN:
+            _known.clear()
+        _known[header] = raw
+    return raw

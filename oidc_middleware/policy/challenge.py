@@ -33,7 +33,11 @@ def is_navigation(method: str, headers: Headers) -> bool:
 
 def is_prefetch(headers: Headers) -> bool:
     """Whether a browser fetches the page on the chance that somebody will want it; such a request starts no login (catalogue ST-20)."""
-    return any(word in value.lower() for name in _PURPOSE_HEADERS for value in headers(name) for word in _SPECULATIVE)
+    for name in _PURPOSE_HEADERS:
+        values = headers(name)
+        if values and any(word in value.lower() for value in values for word in _SPECULATIVE):
+            return True
+    return False
 
 
 def accepts_html(accept: str) -> bool:

@@ -1,7 +1,9 @@
 """The way back from the provider, as far as whole logins cannot show it: what keeps a login usable, what ends it, and in which order."""
 
 import logging
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import replace
+from io import BytesIO
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -10,7 +12,6 @@ from oidc_middleware.errors import ProviderError, Unavailable
 from oidc_middleware.flows.callback import callback_endpoint
 from oidc_middleware.flows.effects import Claim, ReadBody, Report
 from oidc_middleware.flows.gate import gate
-from oidc_middleware.flows.login import _drawer
 from oidc_middleware.protocol.messages import HttpResponse
 from oidc_middleware.sessions.pending import new_pending_login
 from oidc_middleware.sessions.session import Session
@@ -209,10 +210,15 @@ def test_the_back_button_is_a_line_in_the_log():
 
 @pytest.mark.row("ST-08")
 def test_no_byte_of_entropy_is_used_twice_or_made_up():
-    draw = _drawer(b"abcdef")
-    assert (draw(2), draw(3)) == (b"ab", b"cde")
-    with pytest.raises(RuntimeError):
-        draw(2)
+    entropy = bytes(range(96))
+    values = {"return_to": "/", "issuer": "i", "redirect_uri": "r", "created": 0.0}
+    made = new_pending_login(BytesIO(entropy).read, **values)
+    tokens = (made.state, made.nonce, made.code_verifier)
+    assert b"".join(urlsafe_b64decode(token + "=") for token in tokens) == entropy
+    assert tokens == tuple(urlsafe_b64encode(entropy[start : start + 32]).decode().rstrip("=") for start in (0, 32, 64))
+    for length in (0, 31, 64, 95):
+        with pytest.raises(ValueError, match="32 random bytes"):
+            new_pending_login(BytesIO(entropy[:length]).read, **values)
 
 
 @pytest.mark.row("ST-08", "PK-01")
