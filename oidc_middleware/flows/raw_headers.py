@@ -74,19 +74,22 @@ def without_spoofs(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
 
 def outgoing_headers(headers: RawHeaders, set_cookies: Sequence[str]) -> list[tuple[bytes, bytes]]:
     """The application's *headers* with our cookies and the caching rule."""
-    headers = list(headers)
-    if not set_cookies and _CACHING.isdisjoint([name for name, _ in headers]):
-        headers.append(_NO_STORE)
-        return headers
+    if not isinstance(headers, list):
+        headers = list(headers)
+    if not set_cookies:
+        for name, _ in headers:
+            if name in _CACHING:
+                break
+        else:
+            return [*headers, _NO_STORE]
     control = private_caching([(name.lower().decode("latin-1"), value.decode("latin-1")) for name, value in headers])
     if set_cookies:
         control = "private, no-store"
-        headers.append((b"vary", b"Cookie"))
+        headers = [*headers, (b"vary", b"Cookie")]
     if control is not None:
         headers = [(name, value) for name, value in headers if name.lower() != b"cache-control"]
         headers.append((b"cache-control", control.encode("latin-1")))
-    headers.extend((b"set-cookie", cookie.encode("latin-1")) for cookie in set_cookies)
-    return headers
+    return [*headers, *((b"set-cookie", cookie.encode("latin-1")) for cookie in set_cookies)]
 
 
 def own_headers(answer: Respond) -> list[tuple[bytes, bytes]]:

@@ -37,7 +37,7 @@ _FIELDS: Final = 10
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")  # RFC 4648 4 to 5
 
 
-@dataclass(slots=True)  # not frozen: filling that would cost each redirect as much again as all the rest of it
+@dataclass(slots=True)  # not frozen: every redirect makes one, and filling what is frozen takes seven times as long
 class PendingLogin:
     """What a callback must fit to. ``created`` in seconds since the epoch; ``max_age`` in seconds, as sent to the provider.
     ``iss_required``: the provider announced that its answers name it (RFC 9207 3).
