@@ -51,6 +51,7 @@ def test_numbers_and_truth_values_are_told_apart():
     """They are equal, and equal values share an entry in a cache that does not look at types."""
     for value in (1, True, 0, False, None, ()):
         assert dump_texts(["a"], 1.0, value) == by_the_library(["a", 1.0, value])
+        assert dump_texts(["a"], 1.0, value, None) == by_the_library(["a", 1.0, value, None])
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
