@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from benchmarks.loopback import free_port
 from tests.interop import programs, providers
 from tests.interop.chromium import ARGUMENTS, Window
 from tests.interop.conftest import settings
@@ -61,7 +62,7 @@ class Place:
 def place() -> Iterator[Place]:
     playwright = require_module("playwright.sync_api")
     path = require("/usr/bin/chromium", "chromium")
-    base_url = f"http://127.0.0.1:{programs.free_port()}"
+    base_url = f"http://127.0.0.1:{free_port()}"
     apps = programs.HERE / "apps"
     port = base_url.rpartition(":")[2]
     command = [sys.executable, "-m", "uvicorn", "late_answers:app", "--app-dir", str(apps), "--port", port, "--log-level", "warning"]
