@@ -22,6 +22,8 @@ from tests.interop.programs import Program
 
 #: Seconds an access token lives: a refresh is due after 30 (a quarter before the end, and not sooner than 30 s), the end comes after 40.
 LIFE = 40
+#: Seconds in which every worker is there and has taken its connections.
+PATIENCE = 60
 SECRET_KEY = "farm-sessions-0123456789-abcdefghijklm"
 #: Workers, and requests that each has in hand at a time.
 WORKERS, EACH = 4, 50
@@ -90,7 +92,8 @@ class Workers:
             return [await Line.open(port) for port in self.ports for _ in range(each)]
         kept: list[Line] = []
         counts: Counter[int] = Counter()
-        for _ in range(100 * self.count * each):
+        until = asyncio.get_running_loop().time() + PATIENCE
+        while asyncio.get_running_loop().time() < until:  # a worker may still be starting, and the one that is there takes all of them
             line = await Line.open(self.ports[0])
             pid = (await line.ask("/health"))["pid"]
             if counts[pid] < each:
@@ -98,6 +101,7 @@ class Workers:
                 kept.append(line)
             else:
                 await line.close()
+                await asyncio.sleep(0.001)
             if len(kept) == self.count * each:
                 return kept
         raise AssertionError(f"the connections are not shared out: {counts}")
