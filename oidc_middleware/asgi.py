@@ -16,12 +16,12 @@ from oidc_middleware import identity
 from oidc_middleware.attendance import SESSION_ENDED, Attendance
 from oidc_middleware.clock import Clock
 from oidc_middleware.config import load_settings
-from oidc_middleware.drive import AsyncWorld, arun, settled
+from oidc_middleware.drive import AsyncWorld, Known, arun, settled
 from oidc_middleware.errors import LoginError
 from oidc_middleware.flows.answers import unexpected_error
 from oidc_middleware.flows.backchannel import sign_out_everywhere
 from oidc_middleware.flows.gate import gate
-from oidc_middleware.flows.lane import Lane
+from oidc_middleware.flows.lane import Lane, Unsure
 from oidc_middleware.flows.messages import Decision, PassThrough, Request, Respond
 from oidc_middleware.flows.raw_headers import HeaderTable, cookie_and_spoofs, outgoing_headers, own_headers, without_spoofs
 from oidc_middleware.flows.relying_party import RelyingParty
@@ -122,12 +122,16 @@ class OIDCMiddleware:
         cookie, spoofed = cookie_and_spoofs(scope["headers"])
         try:
             now = self._now()
-            decision: Decision | None = self._lane.recall(cookie, scope["path"], now) if cookie else None
+            recalled, known = self._lane.recall(cookie, scope["path"], now) if cookie else None, None
+            if isinstance(recalled, Unsure):
+                known = await self._world.heard(recalled.question)
+                recalled = recalled.settled(known.result)
+            decision: Decision | None = recalled
             if decision is None:
                 address = (scope.get("root_path") or "", scope["path"], scope.get("raw_path") or b"")
                 decision = self._lane.public(cookie, address)
                 if decision is None:
-                    decision = await self._decided(_request(scope, cookie, now), receive)
+                    decision = await self._decided(_request(scope, cookie, now), receive, known)
                     self._lane.learn(cookie, address, decision)
         except Exception as error:  # noqa: BLE001  # a fault of ours or of a rule: nobody gets in, and no text of it gets out (ER-03)
             decision = self._fault(scope, error)
@@ -161,9 +165,9 @@ class OIDCMiddleware:
         else:
             await self._attendance.attend(decision.watch, self.app, seen, receive, send)
 
-    async def _decided(self, request: Request, receive: Receive) -> Decision:
+    async def _decided(self, request: Request, receive: Receive, known: Known | None = None) -> Decision:
         outcome = gate(request, self._rp)
-        return outcome if isinstance(outcome, (PassThrough, Respond)) else await arun(outcome, self._world, partial(_read_body, receive))
+        return outcome if isinstance(outcome, (PassThrough, Respond)) else await arun(outcome, self._world, partial(_read_body, receive), known)
 
     def _fault(self, scope: Scope, error: Exception) -> Respond:
         self._world.log.fault(self._now(), error)

@@ -6,14 +6,14 @@ import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import PurePath
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import anyio
 
 from oidc_middleware.audit import AuditLog
 from oidc_middleware.clock import Clock, SystemClock, sleep
 from oidc_middleware.errors import OIDCError, Unavailable
-from oidc_middleware.flows.effects import Claim, Effect, Fetch, Flow, Now, Once, Random, ReadBody, Report, Shielded, Sleep, StoreEffect
+from oidc_middleware.flows.effects import Claim, Effect, Fetch, Flow, Now, Once, Random, ReadBody, Report, Shielded, Sleep, StoreEffect, StoreGet
 from oidc_middleware.stores.base import AsyncStore, SyncStore
 from oidc_middleware.transports.base import AsyncTransport, SyncTransport
 from oidc_middleware.transports.once import UsedKeys
@@ -23,6 +23,20 @@ T = TypeVar("T")
 
 #: Effects that are done on the spot, wherever. All a redirect to the provider needs are of these, so no coroutine is made for them.
 _AT_ONCE: Final = (Now, Random, Report)
+
+
+class Known(NamedTuple):
+    """The result or error of an effect that was carried out before the flow that wants it was begun."""
+
+    effect: Effect
+    result: Any = None
+    error: OIDCError | None = None
+
+    def begun(self, flow: Flow[Any], effect: Effect) -> Effect:
+        """The next effect of *flow*, which has begun with *effect*: what is known need not be done again."""
+        if effect != self.effect:
+            return effect
+        return flow.send(self.result) if self.error is None else flow.throw(self.error)
 
 
 class World:
@@ -56,6 +70,13 @@ class SyncWorld(World):
         self.store = store
         self.flights = SyncSingleFlight()
 
+    def heard(self, question: StoreGet) -> Known:
+        """What the store answers."""
+        try:
+            return Known(question, question.on(self.store, self.clock.now()))
+        except Exception as error:  # noqa: BLE001  # as below
+            return Known(question, None, _of_the_store(error))
+
     def act(self, effect: Effect, read_body: Callable[[int], bytes]) -> Any:
         """Carry *effect* out. Result or error as the effect says."""
         match effect:
@@ -88,6 +109,13 @@ class AsyncWorld(World):
         self.transport = transport
         self.store = store
         self.flights = AsyncSingleFlight()
+
+    async def heard(self, question: StoreGet) -> Known:
+        """What the store answers."""
+        try:
+            return Known(question, await question.on(self.store, self.clock.now()))
+        except Exception as error:  # noqa: BLE001  # as below
+            return Known(question, None, _of_the_store(error))
 
     async def act(self, effect: Effect, read_body: Callable[[int], Awaitable[bytes]]) -> Any:
         """Carry *effect* out. Result or error as the effect says."""
@@ -160,10 +188,10 @@ async def _no_async_body(max_bytes: int) -> bytes:
     return _no_body(max_bytes)
 
 
-def run(flow: Flow[T], world: SyncWorld, read_body: Callable[[int], bytes] = _no_body) -> T:
-    """Run *flow* to its end in this thread and return its result, or raise its error."""
+def run(flow: Flow[T], world: SyncWorld, read_body: Callable[[int], bytes] = _no_body, known: Known | None = None) -> T:
+    """Run *flow* to its end in this thread and return its result, or raise its error. *known*: what it is likely to ask first."""
     try:
-        effect = next(flow)
+        effect = next(flow) if known is None else known.begun(flow, next(flow))
         while True:
             try:
                 result = world.perform(effect) if isinstance(effect, _AT_ONCE) else world.act(effect, read_body)
@@ -177,10 +205,10 @@ def run(flow: Flow[T], world: SyncWorld, read_body: Callable[[int], bytes] = _no
         flow.close()
 
 
-async def arun(flow: Flow[T], world: AsyncWorld, read_body: Callable[[int], Awaitable[bytes]] = _no_async_body) -> T:
-    """Run *flow* to its end in this task and return its result, or raise its error. A cancelled task closes the flow."""
+async def arun(flow: Flow[T], world: AsyncWorld, read_body: Callable[[int], Awaitable[bytes]] = _no_async_body, known: Known | None = None) -> T:
+    """Run *flow* to its end in this task and return its result, or raise its error. A cancelled task closes the flow. *known*: as above."""
     try:
-        effect = next(flow)
+        effect = next(flow) if known is None else known.begun(flow, next(flow))
         while True:
             try:
                 result = world.perform(effect) if isinstance(effect, _AT_ONCE) else await world.act(effect, read_body)

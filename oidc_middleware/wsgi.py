@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from oidc_middleware.clock import Clock
 from oidc_middleware.config import load_settings
-from oidc_middleware.drive import SyncWorld, run
+from oidc_middleware.drive import Known, SyncWorld, run
 from oidc_middleware.errors import LoginError
 from oidc_middleware.flows.answers import unexpected_error
 from oidc_middleware.flows.backchannel import sign_out_everywhere
 from oidc_middleware.flows.gate import gate
-from oidc_middleware.flows.lane import Lane
+from oidc_middleware.flows.lane import Lane, Unsure
 from oidc_middleware.flows.messages import Decision, PassThrough, Request, Respond
 from oidc_middleware.flows.outgoing import MAX_REMEMBERED, is_identity_header, private_caching
 from oidc_middleware.flows.relying_party import RelyingParty
@@ -79,12 +79,16 @@ class OIDCMiddleware:
                 self._look_at_workers(environ)
             get, lane, now = environ.get, self._lane, self._now()
             cookie, path = get("HTTP_COOKIE", ""), get("PATH_INFO", "")
-            decision: Decision | None = lane.recall(cookie, path, now) if cookie else None
+            recalled, known = lane.recall(cookie, path, now) if cookie else None, None
+            if isinstance(recalled, Unsure):
+                known = self._world.heard(recalled.question)
+                recalled = recalled.settled(known.result)
+            decision: Decision | None = recalled
             if decision is None:
                 address = (get("SCRIPT_NAME", ""), path, get("REQUEST_URI") or get("RAW_URI") or "")
                 decision = lane.public(cookie, address)
                 if decision is None:
-                    decision = self._decided(environ, now)
+                    decision = self._decided(environ, now, known)
                     lane.learn(cookie, address, decision)
         except Exception as error:  # noqa: BLE001  # a fault of ours or of a rule: nobody gets in, and no text of it gets out (ER-03)
             self._world.log.fault(self._now(), error)
@@ -99,9 +103,9 @@ class OIDCMiddleware:
             return body.of(self.app(environ, body.start_response))
         return _respond(decision, environ, start_response)
 
-    def _decided(self, environ: WSGIEnvironment, now: float) -> Decision:
+    def _decided(self, environ: WSGIEnvironment, now: float, known: Known | None) -> Decision:
         outcome = gate(_request(environ, now), self._rp)
-        return outcome if isinstance(outcome, (PassThrough, Respond)) else run(outcome, self._world, partial(_read_body, environ))
+        return outcome if isinstance(outcome, (PassThrough, Respond)) else run(outcome, self._world, partial(_read_body, environ), known)
 
 
 def _request(environ: WSGIEnvironment, now: float) -> Request:

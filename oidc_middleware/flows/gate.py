@@ -22,7 +22,7 @@ from oidc_middleware.errors import LoginError, OIDCError, Unavailable
 from oidc_middleware.flows.answers import empty, login_url, page, problem, refuse, wants_page
 from oidc_middleware.flows.backchannel import backchannel_logout_endpoint
 from oidc_middleware.flows.callback import callback_endpoint
-from oidc_middleware.flows.effects import Flow, Random, Report
+from oidc_middleware.flows.effects import Flow, Random, Report, StoreGet
 from oidc_middleware.flows.error_page import error_endpoint, refuse_callback
 from oidc_middleware.flows.front_end import session_endpoint, session_script_endpoint, signed_in_endpoint
 from oidc_middleware.flows.frontchannel import frontchannel_logout_endpoint
@@ -129,7 +129,8 @@ def _with_session(request: Request, rp: RelyingParty, site: Site, session: Sessi
     if site.lifetimes.touch_due(session, request.now):
         return _touched(request, site, session, user, read)
     valid = NEVER if rp.sites.fixed is None else site.lifetimes.quiet(session)
-    return PassThrough(user, valid=valid, lives=_lives(rp, session) if rp.revocable else None)
+    asks = None if session.record is None else (StoreGet(session.record[0]), session.record[1])
+    return PassThrough(user, valid=valid, lives=_lives(rp, session) if rp.revocable else None, asks=asks)
 
 
 def _lives(rp: RelyingParty, session: Session) -> Callable[[float], bool]:

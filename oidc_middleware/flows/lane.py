@@ -7,8 +7,9 @@ and a path that could be one of our own endpoints, takes the long way.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
+from oidc_middleware.flows.effects import StoreGet
 from oidc_middleware.flows.messages import NEVER, Decision, PassThrough
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.flows.resume import user_of
@@ -22,6 +23,18 @@ LONGEST_ADDRESS: Final = 200
 
 #: Mount, path and raw target as the server tells them: everything in a request that public paths are judged by.
 Address = tuple[str, str, bytes | str]
+
+
+class Unsure(NamedTuple):
+    """What the gate would say, if the answer to *question* is the session in this *version*: nobody could tell without waiting."""
+
+    decision: PassThrough
+    question: StoreGet
+    version: int
+
+    def settled(self, record: tuple[bytes, int] | None) -> PassThrough | None:
+        """What the gate would say, now that the store has answered with *record*; ``None``: ask it."""
+        return self.decision if record is not None and record[1] == self.version else None
 
 
 class Lane:
@@ -39,8 +52,8 @@ class Lane:
         self._old: dict[bytes | str, PassThrough] = {}
         self._public: set[Address] = set()
 
-    def recall(self, cookie: bytes | str, path: str, now: float) -> PassThrough | None:
-        """What the gate would say to whoever has a live session in *cookie*, or ``None``: ask it."""
+    def recall(self, cookie: bytes | str, path: str, now: float) -> PassThrough | Unsure | None:
+        """What the gate would say to whoever has a live session in *cookie*, or ``None``: ask it. ``Unsure``: ask the store first."""
         decision = self._young.get(cookie) or self._older(cookie, now)
         if decision is None:
             return None
@@ -50,7 +63,9 @@ class Lane:
         if self._check is not None and self._check(decision.user) is not None:
             return None
         lives = decision.lives
-        return decision if lives is None or lives(now) else None
+        if lives is None or lives(now):
+            return decision
+        return None if decision.asks is None else Unsure(decision, *decision.asks)
 
     def _older(self, cookie: bytes | str, now: float) -> PassThrough | None:
         decision = self._old.get(cookie) or self._opened(cookie, now)

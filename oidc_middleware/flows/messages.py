@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from oidc_middleware.identity import User
 
 if TYPE_CHECKING:
+    from oidc_middleware.flows.effects import StoreGet
     from oidc_middleware.flows.sockets import Watch
 
 
@@ -57,6 +58,7 @@ class PassThrough(NamedTuple):
     watch: Watch | None = None  # the session behind a WebSocket, to be looked at while it is open
     valid: tuple[float, float] = NEVER  # from when until when the same cookies get the same answer, if the rules agree
     lives: Callable[[float], bool] | None = None  # and if this is so: whether it is known, now, that the session was not ended from elsewhere
+    asks: tuple[StoreGet, int] | None = None  # or if this is so: the store still answers with the session in this version
 
     def __repr__(self) -> str:
         return f"<PassThrough {self.user!r} with {len(self.set_cookies)} cookies>"

@@ -8,7 +8,10 @@ import redis
 
 from oidc_middleware.errors import ConfigError
 from oidc_middleware.testing import REMOVE
+from tests.catalogue.helpers_stores import assert_503, key_of
 from tests.catalogue.test_lt_sessions import everywhere
+from tests.catalogue.test_store_sessions import TOUCH_DUE
+from tests.catalogue.test_store_sessions import signs_in as signs_in_once
 from tests.conformance.backchannel import assert_done, lives, send_logout, signs_in
 from tests.stores.servers import Server
 
@@ -174,3 +177,53 @@ def test_what_another_process_wrote_down_counts_here(stage, place):
         stage.clock.advance(3000)
         assert lives(there)
     assert lives(browser)
+
+
+# -- a store that has to be waited for ------------------------------------------------------------------------------------------------------
+
+
+def asked(store, browser, times=1):
+    """What *store* is asked while *browser* comes *times* times."""
+    store.calls.clear()
+    pages = [browser.fetch("/api") for _ in range(times)]
+    return store.names(), pages
+
+
+@pytest.mark.row("CK-06", "F-PR-13")
+def test_a_store_that_has_to_be_asked_is_asked_once_for_each_request(stage, store):
+    """Whatever it answers, and whether the short way ends with it or only begins."""
+    browser = signs_in_once(stage, "ada")
+    names, pages = asked(store, browser, 3)
+    assert (names, [page.status for page in pages]) == (["get"] * 3, [200] * 3)
+    stage.clock.advance(TOUCH_DUE)
+    assert asked(store, browser)[0] == ["get", "replace"]
+    names, pages = asked(store, browser, 3)
+    assert (names, [page.status for page in pages]) == (["get"] * 3, [200] * 3), "the first finds another version, opens it, and need not ask again"
+    store.inner.delete(key_of(stage, browser), keep=60, now=stage.clock.now())
+    names, (page,) = asked(store, browser)
+    assert (names, page.status) == (["get"], 401)
+
+
+@pytest.mark.row("F-ST-01", "F-ST-02")
+def test_a_store_that_is_away_is_not_asked_twice_by_one_request(stage, store):
+    """Each call may take as long as it may: a second one would let people wait twice as long."""
+    browser = signs_in_once(stage, "ada")
+    asked(store, browser, 3)
+    store.down["get"] = "store_unavailable"
+    names, pages = asked(store, browser, 2)
+    assert names == ["get"] * 2
+    for page in pages:
+        assert_503(stage, page)
+    store.down.clear()
+    assert [page.status for page in asked(store, browser, 2)[1]] == [200, 200]
+
+
+@pytest.mark.row("SF-05", "F-ST-11")
+def test_what_the_store_answers_with_is_looked_at_anew_unless_it_is_of_the_same_version(stage, store):
+    ada, bob = signs_in_once(stage, "ada"), signs_in_once(stage, "bob")
+    asked(store, ada, 2)
+    now = stage.clock.now()
+    stranger = store.inner.get(key_of(stage, bob), now)
+    assert store.inner.replace(key_of(stage, ada), stranger.data, 1, ttl=60, now=now)
+    assert stage.who(ada) is None, "another's session, sealed for another key"
+    assert stage.who(bob) == "bob"
