@@ -74,12 +74,14 @@ def creations(stored: StoredSessions, number: int, now: float, *, subject: str =
         effect = flow.send(True)  # noqa: FBT003  # the store's answer
 
 
-def fill(redis: Any, plans: Any, stored: StoredSessions, numbers: range, now: float, *, subject: str = "", ttl: float | None = None) -> None:
-    """Write sessions *numbers*; *ttl* in the place of what the session's times say."""
+def fill(
+    redis: Any, plans: Any, stored: StoredSessions, numbers: range, now: float, *, subject: str = "", ttl: float | None = None, indexed: bool = True
+) -> None:
+    """Write sessions *numbers*; *ttl* in the place of what the session's times say. *indexed*: so that logouts find them."""
     waiting: list[Any] = []
     for number in numbers:
         for asked in creations(stored, number, now, subject=subject):
-            given = {"ttl": asked.ttl if ttl is None else ttl, "indexes": asked.indexes, "issued_at": asked.issued_at, "now": now}
+            given = {"ttl": asked.ttl if ttl is None else ttl, "indexes": asked.indexes if indexed else (), "issued_at": asked.issued_at, "now": now}
             waiting.append(plans.create(asked.key, asked.data, **given))
         if len(waiting) >= _TOGETHER:
             _run(redis, waiting)

@@ -1,4 +1,4 @@
-"""The scripts that Redis runs: each touches one key and is all or nothing.
+"""The scripts that Redis runs: each is all or nothing, and touches one key, or on a single server those of one batch.
 
 They are sent whole each time (``EVAL``), so that no restart and no failover loses them.
 
@@ -7,6 +7,7 @@ What is under a key and is not ours counts as absent, whatever its type (catalog
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 Command = tuple[str | bytes, ...]
@@ -35,10 +36,17 @@ redis.call('SET', KEYS[1], 'oid1' .. ARGV[3] .. ARGV[4] .. string.sub(known, 21,
 return string.sub(known, 25, 24 + length)
 """
 
-_BURY: Final = f"""{_KNOWN}
-local there = known and not buried
-if there or ARGV[4] == 'always' then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
-return there and 1 or 0
+#: For many sessions at once, which is only for servers that hold them all. The head of each is enough, which may have kilobytes behind it.
+_BURY: Final = """
+local ended, now = 0, tonumber(ARGV[1])
+for number, name in ipairs(KEYS) do
+  local known = redis.pcall('GETRANGE', name, 0, 23)
+  local there = type(known) == 'string' and #known == 24 and string.sub(known, 1, 4) == 'oid1'
+  there = there and string.sub(known, 5, 12) ~= string.rep(string.char(0), 8) and struct.unpack('>d', known, 13) > now
+  if there or ARGV[3] == 'always' then redis.call('SET', name, ARGV[2], 'PX', ARGV[4] + number * ARGV[5]) end
+  if there then ended = ended + 1 end
+end
+return ended
 """
 
 _JOIN: Final = """
@@ -94,9 +102,9 @@ def replace(name: str, version: bytes, after: bytes, expires: bytes, data: bytes
     return _script(_REPLACE, name, now, version, after, expires, data, ttl)
 
 
-def bury(name: str, stone: bytes, now: float, ttl: int, *, always: bool) -> Command:
-    """Put *stone* in the place of a session, or also where there is none: whether there was one."""
-    return _script(_BURY, name, now, stone, ttl, "always" if always else "")
+def bury(names: Sequence[str], stone: bytes, now: float, ttl: int, step: int, *, always: bool) -> Command:
+    """Put *stone* in the place of sessions, or also where there are none: how many there were. Each stays for *step* longer than the one before."""
+    return ("EVAL", _BURY, str(len(names)), *names, repr(now), stone, "always" if always else "", str(ttl), str(step))
 
 
 def join(name: str, member: str, issued_at: float, ttl: int) -> Command:

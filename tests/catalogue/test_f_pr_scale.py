@@ -1,31 +1,18 @@
-"""Many sessions, many logouts (catalogue F-PR-13, F-PR-14). Nothing is timed: what is counted are steps, and what each of them touches.
-
-``make bench-scale`` (``SCALE=1``) runs the same with the numbers of the catalogue; here there are fewer.
-"""
+"""Many sessions, many logouts (catalogue F-PR-13, F-PR-14). Nothing is timed: what is counted are steps, and what each of them touches."""
 
 import gc
-import os
 import sys
 
 import pytest
-import redis
 
-from oidc_middleware.stores import open_sync
 from oidc_middleware.stores.base import BATCH
 from oidc_middleware.stores.memory import MemoryStore, _short
 from oidc_middleware.stores.shelf import Shelf
 from oidc_middleware.stores.sqlite import SqliteStore
 from oidc_middleware.stores.sqlite_schema import MEMBERS, SWEEP
-from oidc_middleware.testing import REMOVE
-from tests.conformance.backchannel import assert_done, lives, send_logout, signs_in
+from tests.catalogue.many import CALLS, FEW, LOGOUTS, MANY, filled
 from tests.stores.harness import NOW, new
 
-LONG = os.environ.get("SCALE", "") not in ("", "0")
-#: Few and many sessions, and logouts.
-FEW, MANY = (1_000, 100_000) if LONG else (100, 3_000)
-LOGOUTS = 10_000 if LONG else 1_200
-#: What runs over all that there is, instead of asking for what is meant.
-SCANS = {"scan", "sscan", "hscan", "zscan", "keys", "sort", "smembers", "hgetall", "randomkey"}
 #: An entry thrown out, or looked at, by one call at most.
 SWEPT = 16
 
@@ -51,24 +38,7 @@ def lines_of(call):
     return count
 
 
-def filled(store, number, *, ttl=600.0, start=0, now=NOW):
-    for each in range(start, start + number):
-        assert new(store, f"k{each}", b"sealed", ttl=ttl, indexes=(f"sid-{each}", f"sub-{each}"), now=now)
-    return store
-
-
 # -- memory -------------------------------------------------------------------------------------------------------------------------------
-
-
-CALLS = {
-    "get": lambda store, key: store.get(key, NOW),
-    "still": lambda store, key: store.still(key, 1, NOW),
-    "replace": lambda store, key: store.replace(key, b"two", 1, ttl=600, now=NOW),
-    "delete": lambda store, key: store.delete(key, keep=60, now=NOW),
-    "delete_index": lambda store, key: store.delete_index(f"sid-{key[1:]}", issued_until=NOW, keep=60, now=NOW),
-    "holds": lambda store, key: store.holds(f"sid-{key[1:]}", NOW) or store.holds("sid-none", NOW),
-    "create": lambda store, key: new(store, f"new-{key}", now=NOW),
-}
 
 
 @pytest.mark.row("F-PR-13")
@@ -213,118 +183,3 @@ def test_f_pr_14_sqlite_ends_one_account_in_batches_and_lets_others_write_in_bet
     plan = [row[3] for row in connection(store).execute(f"EXPLAIN QUERY PLAN {MEMBERS}", ("sub-1", NOW, NOW, BATCH))]
     store.close()
     assert not [step for step in plan if step.startswith("SCAN")], plan
-
-
-# -- Redis --------------------------------------------------------------------------------------------------------------------------------
-
-
-class Watch:
-    """What a Redis executed."""
-
-    def __init__(self, url):
-        self.client = redis.Redis.from_url(url)
-
-    def calls(self, call):
-        """``(result, {command: how often})`` of *call*, what scripts run included."""
-        self.client.config_resetstat()
-        result = call()
-        stats = self.client.info("commandstats")
-        return result, {name.removeprefix("cmdstat_"): stats[name]["calls"] for name in stats if "config" not in name and "info" not in name}
-
-
-@pytest.fixture
-def watch(redis_url):
-    watch = Watch(redis_url)
-    watch.client.flushall()
-    yield watch
-    watch.client.flushall()
-    watch.client.close()
-
-
-@pytest.mark.row("F-PR-13", "DS-09")
-def test_f_pr_13_redis_is_asked_as_much_with_many_sessions_as_with_few(watch, redis_url):
-    asked = []
-    for number in (FEW, MANY):
-        watch.client.flushall()
-        store = filled(open_sync(redis_url), number)
-        asked.append({name: watch.calls(lambda: call(store, f"k{FEW // 2}"))[1] for name, call in CALLS.items()})  # noqa: B023  # called at once
-        store.close()
-    assert asked[0] == asked[1]
-    assert asked[0]["get"] == {"get": 1}
-    assert not {command for calls in asked for counts in calls.values() for command in counts} & SCANS
-
-
-@pytest.mark.row("F-PR-13")
-def test_f_pr_13_redis_forgets_by_itself_and_keeps_sessions_in_its_compact_form(stage, watch, redis_url):
-    stage.kept = {"store": redis_url}
-    stage.restart()
-    browser = signs_in(stage, "ada", "s-1")
-    names = [name.decode() for name in watch.client.keys("oidc:*")]
-    indexes = [name for name in names if name.startswith("oidc:i:")]
-    assert len(indexes) == 3
-    assert {watch.client.object("encoding", name) for name in indexes} <= {b"listpack", b"ziplist"}, "ten times the size otherwise"
-    assert all(watch.client.pttl(name) > 0 for name in names)
-    data = len(watch.client.get(next(name for name in names if name.startswith("oidc:s:"))))
-    assert sum(watch.client.memory_usage(name) for name in names if "oidc:c:" not in name) < 1.3 * data + 1_200
-    assert lives(browser)
-
-
-@pytest.mark.row("F-PR-14", "DS-09")
-def test_f_pr_14_redis_ends_distinct_sessions_with_a_few_commands_each(watch, redis_url):
-    store = filled(open_sync(redis_url), LOGOUTS)
-    steps, sent = [], store._send
-    store._send = lambda commands: (steps.append(len(commands)), sent(commands))[1]
-
-    def end():
-        return [store.delete_index(f"sid-{each}", issued_until=NOW, keep=60, now=NOW) for each in range(LOGOUTS)]
-
-    ended, executed = watch.calls(end)
-    store.close()
-    assert ended == [1] * LOGOUTS
-    assert (len(steps), sum(steps)) == (5 * LOGOUTS, 5 * LOGOUTS), "mark, look, bury, forget, look again"
-    assert max(executed.values()) <= 2 * LOGOUTS
-    assert not set(executed) & SCANS
-
-
-@pytest.mark.row("F-PR-14", "DS-09")
-def test_f_pr_14_redis_ends_one_account_in_batches(watch, redis_url):
-    """No command, and no pipeline, is longer than a batch; the logouts after the first find nothing."""
-    store = open_sync(redis_url)
-    for each in range(LOGOUTS):
-        assert new(store, f"k{each}", indexes=(f"sid-{each}", "sub-1"))
-    assert new(store, "stranger", indexes=("sub-2",))
-    steps, sent = [], store._send
-    store._send = lambda commands: (steps.append((len(commands), max(map(len, commands)))), sent(commands))[1]
-    ended, executed = watch.calls(lambda: store.delete_index("sub-1", issued_until=NOW, keep=60, now=NOW))
-    assert ended == LOGOUTS
-    batches = -(-LOGOUTS // BATCH)
-    assert len(steps) == 2 + 3 * batches
-    assert (max(length for length, _ in steps), max(width for _, width in steps)) == (BATCH, BATCH + 2)
-    assert not set(executed) & SCANS
-    steps.clear()
-    rest, executed = watch.calls(lambda: [store.delete_index("sub-1", issued_until=NOW, keep=60, now=NOW) for _ in range(LOGOUTS - 1)])
-    assert (rest, len(steps)) == ([0] * (LOGOUTS - 1), 2 * (LOGOUTS - 1))
-    assert store.get("stranger", NOW)
-    store.close()
-
-
-@pytest.mark.row("F-PR-14", "LT-12")
-@pytest.mark.parametrize("place", ["memory", "sqlite", "redis"])
-def test_f_pr_14_whole_logouts_end_what_they_name_and_nothing_else(stage, place, tmp_path, request):
-    """Logout tokens through the endpoint: distinct ones, and many for one account. Each is exactly 200."""
-    number = 200 if LONG else 6
-    urls = {"memory": lambda: "memory://", "sqlite": lambda: f"sqlite:///{tmp_path}/s.db"}
-    inner = urls.get(place, lambda: f"{request.getfixturevalue('redis_url')}?prefix=whole-{stage.shell}:")()
-    stage.kept = {"store": inner}
-    stage.restart()
-    distinct = [signs_in(stage, f"user-{each}", f"sid-{each}") for each in range(number)]
-    shared = [signs_in(stage, "everybody", f"shared-{each}") for each in range(number)]
-    stranger = signs_in(stage, "eve", "s-eve")
-    stage.clock.advance(1)
-    for each in range(number):
-        assert_done(send_logout(stage, stage.provider.logout_token(sub=f"user-{each}", sid=f"sid-{each}")))
-    assert [lives(browser) for browser in distinct] == [False] * number
-    assert [lives(browser) for browser in (*shared, stranger)] == [True] * (number + 1)
-    for _ in range(number):
-        assert_done(send_logout(stage, stage.provider.logout_token(sub="everybody", sid=REMOVE)))
-    assert [lives(browser) for browser in (*shared, stranger)] == [False] * number + [True]
