@@ -48,6 +48,17 @@ def assert_503(page, *, code=None, retry_after=None):
     assert retry_after is None or seconds == retry_after
 
 
+def found_again(stage, browser, path):
+    """Where *browser* is sent to sign in, once somebody has noticed that the provider is back: after five seconds at most (catalogue F-OP-01)."""
+    stage.provider.unscript()
+    back = stage.clock.now()
+    while (page := browser.navigate(path, follow=False)).status != 302:
+        assert_503(page)
+        stage.clock.advance(0.1)
+    assert stage.clock.now() - back <= 5
+    return page.location
+
+
 def drive(stage, flow):
     """The result of a flow of the middleware, in its own world."""
     world = stage.app._world

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from benchmarks.loopback import free_port
-from tests.interop import programs, providers
-from tests.interop.chromium import ARGUMENTS, Window
-from tests.interop.conftest import settings
-from tests.needs import require, require_module
+from tests.interop import providers
+from tests.interop.chromium import Window
+from tests.interop.pages import opened
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -59,23 +55,9 @@ class Place:
 
 
 @pytest.fixture
-def place() -> Iterator[Place]:
-    playwright = require_module("playwright.sync_api")
-    path = require("/usr/bin/chromium", "chromium")
-    base_url = f"http://127.0.0.1:{free_port()}"
-    apps = programs.HERE / "apps"
-    port = base_url.rpartition(":")[2]
-    command = [sys.executable, "-m", "uvicorn", "late_answers:app", "--app-dir", str(apps), "--port", port, "--log-level", "warning"]
-    with playwright.sync_playwright() as manager, providers.PROVIDERS["own"]([base_url]) as provider:
-        chromium = manager.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        environ = {"PYTHONPATH": f"{programs.ROOT}{os.pathsep}{apps}", **settings(provider, base_url, OIDC_PUBLIC="/health /public/*")}
-        with programs.Program(command, environ) as program:
-            program.wait_for(f"{base_url}/health")
-            window = Window(chromium, {base_url, provider.issuer})
-            yield Place(base_url, provider, window)
-            window.close()
-            assert "Traceback" not in program.log, program.log
-        chromium.close()
+def place(chromium) -> Iterator[Place]:
+    with opened(chromium, "late_answers", OIDC_PUBLIC="/health /public/*") as parts:
+        yield Place(*parts)
 
 
 @pytest.mark.row("SF-05", "LO-09")

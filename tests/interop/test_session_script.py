@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.loopback import free_port
-from tests.interop import programs, providers
+from tests.interop import providers
 from tests.interop.chromium import SCREENSHOTS, Window, photograph
-from tests.interop.conftest import settings
+from tests.interop.pages import opened
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -47,18 +44,8 @@ class Place:
 @pytest.fixture
 def place(request, chromium) -> Iterator[Place]:
     """Parametrized with settings of the middleware."""
-    port = free_port()
-    base_url = f"http://127.0.0.1:{port}"
-    apps = programs.HERE / "apps"
-    command = [sys.executable, "-m", "uvicorn", "form_page:app", "--app-dir", str(apps), "--port", str(port), "--log-level", "warning"]
-    with providers.PROVIDERS["own"]([base_url]) as provider:
-        environ = {"PYTHONPATH": f"{programs.ROOT}{os.pathsep}{apps}", **settings(provider, base_url, **getattr(request, "param", {}))}
-        with programs.Program(command, environ) as program:
-            program.wait_for(f"{base_url}/health")
-            window = Window(chromium, {base_url, provider.issuer})
-            yield Place(base_url, provider, window)
-            window.close()
-            assert "Traceback" not in program.log, program.log
+    with opened(chromium, "form_page", **getattr(request, "param", {})) as parts:
+        yield Place(*parts)
 
 
 def states(page) -> list[str]:
