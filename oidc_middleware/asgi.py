@@ -77,12 +77,15 @@ class User(identity.User, BaseUser):
 
     def __init__(self, issuer: str, subject: str, claims_json: str = "{}", scopes: tuple[str, ...] = ()) -> None:
         identity.User.__init__(self, issuer, subject, claims_json, scopes)  # super() costs as much as the rest of it
-        object.__setattr__(self, "auth", _credentials(scopes) if subject else _NO_CREDENTIALS)
+        _set_auth(self, _credentials(scopes) if subject else _NO_CREDENTIALS)
 
     def access_token(self) -> Awaitable[str]:
         """``await user.access_token()``: see :meth:`oidc_middleware.identity.User.access_token`."""
         token: Awaitable[str] = super().access_token()
         return token
+
+
+_set_auth: Final = vars(User)["auth"].__set__  # past the guard, as in identity
 
 
 class OIDCMiddleware:

@@ -34,7 +34,7 @@ class User:
 
     def __init__(self, issuer: str, subject: str, claims_json: str = "{}", scopes: tuple[str, ...] = ()) -> None:
         # Whoever comes with a session that is new to this process waits for this: one slot is filled now, the others when they are needed.
-        object.__setattr__(self, "_told", (issuer, subject, claims_json, scopes))
+        _set_told(self, (issuer, subject, claims_json, scopes))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is read-only")
@@ -111,5 +111,8 @@ class User:
             return value
         return ()
 
+
+#: A slot's own setter gets past the guard, as ``object.__setattr__`` does, and takes half as long.
+_set_told: Final = vars(User)["_told"].__set__
 
 ANONYMOUS: Final = User("", "")

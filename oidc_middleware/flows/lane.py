@@ -7,12 +7,17 @@ and a path that could be one of our own endpoints, takes the long way.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from oidc_middleware.flows.effects import StoreGet
 from oidc_middleware.flows.messages import NEVER, Decision, PassThrough
 from oidc_middleware.flows.relying_party import RelyingParty
-from oidc_middleware.flows.resume import user_of
+from oidc_middleware.sessions.sealing import BrokenSeal
+from oidc_middleware.sessions.session import UnknownFormat
+
+if TYPE_CHECKING:
+    from oidc_middleware.flows.site import Site
 
 #: Entries of a generation. Two are kept, so between 1,024 and 2,048 browsers; 2 to 4 MB with usual cookies.
 CAPACITY: Final = 1_024
@@ -50,11 +55,13 @@ class Lane:
         self._stranger = PassThrough(rp.anonymous, private=False)
         self._young: dict[bytes | str, PassThrough] = {}
         self._old: dict[bytes | str, PassThrough] = {}
+        self._before_value = 0 if self._site is None else len(f"{self._site.session_name}=")
+        self._among_others = lru_cache(CAPACITY)(self._read)
         self._public: set[Address] = set()
 
     def recall(self, cookie: bytes | str, path: str, now: float) -> PassThrough | Unsure | None:
         """What the gate would say to whoever has a live session in *cookie*, or ``None``: ask it. ``Unsure``: ask the store first."""
-        decision = self._young.get(cookie) or self._older(cookie, now)
+        decision = self._young.get(cookie) or self._older(cookie)
         if decision is None:
             return None
         earliest, latest = decision.valid
@@ -67,19 +74,32 @@ class Lane:
             return decision
         return None if decision.asks is None else Unsure(decision, *decision.asks)
 
-    def _older(self, cookie: bytes | str, now: float) -> PassThrough | None:
-        decision = self._old.get(cookie) or self._opened(cookie, now)
+    def _older(self, cookie: bytes | str) -> PassThrough | None:
+        decision = self._old.get(cookie) or self._opened(cookie)
         if decision is not None:
             self.remember(cookie, decision)
         return decision
 
-    def _opened(self, cookie: bytes | str, now: float) -> PassThrough | None:
-        """The session in *cookie*, if it passes every check that the gate makes before it asks the rules. In a store, only the gate looks."""
-        rp, site = self._rp, self._site
-        if site is None or rp.revocable or not cookie:
+    def _opened(self, cookie: bytes | str) -> PassThrough | None:
+        """Who is in *cookie*, if the session passes every check that the gate makes before it looks at the time and asks the rules.
+
+        What is in a store, or in more than one cookie, is for the gate to look at.
+        """
+        site = self._site
+        value = None if site is None or self._rp.revocable else site.sessions.sole(cookie)
+        if value is None:
             return None
-        session = site.sessions.read(cookie if isinstance(cookie, str) else cookie.decode("latin-1"), now).session
-        return None if session is None else PassThrough(user_of(session, rp), valid=site.lifetimes.quiet(session))
+        try:
+            # Other cookies may be new with each request while ours stays as it is: among them, it is remembered by itself as well.
+            return self._read(value) if len(value) == len(cookie) - self._before_value else self._among_others(value)
+        except (BrokenSeal, UnknownFormat):
+            return None
+
+    def _read(self, value: bytes | str) -> PassThrough:
+        site: Site = self._site  # type: ignore[assignment]  # there is one, or nobody gets here
+        issuer, subject, claims_json, created, seen, expires, _, scopes, _, _, _ = site.sessions.fields(value)
+        user = self._rp.user_type(issuer, subject, claims_json, scopes)
+        return PassThrough(user, (), site.lifetimes.quiet_between(created, seen, expires))
 
     def public(self, cookie: bytes | str, address: Address) -> PassThrough | None:
         """What the gate said to strangers at this *address*, if it is public. Whose cookies so much as name a session has to ask the gate."""

@@ -54,10 +54,10 @@ class PassThrough(NamedTuple):
 
     user: User
     set_cookies: tuple[str, ...] = ()
+    valid: tuple[float, float] = NEVER  # from when until when the same cookies get the same answer, if the rules agree
     private: bool = True  # the answer depends on who asks: keep it out of shared caches
     watch: Watch | None = None  # the session behind a WebSocket, to be looked at while it is open
-    valid: tuple[float, float] = NEVER  # from when until when the same cookies get the same answer, if the rules agree
-    lives: Callable[[float], bool] | None = None  # and if this is so: whether it is known, now, that the session was not ended from elsewhere
+    lives: Callable[[float], bool] | None = None  # where it is valid: whether it is known, now, that the session was not ended from elsewhere
     asks: tuple[StoreGet, int] | None = None  # or if this is so: the store still answers with the session in this version
 
     def __repr__(self) -> str:

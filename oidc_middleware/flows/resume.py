@@ -19,7 +19,7 @@ def user_of(session: Session, rp: RelyingParty) -> User:
     user = session.memo
     if user is None:
         user = rp.user_type(session.issuer, session.subject, session.claims_json, session.scopes)
-        session.memo = user
+        session.note(memo=user)
     return user  # type: ignore[return-value]  # the memo is ours alone
 
 

@@ -115,7 +115,7 @@ class StoredSessions:
             return None, "unknown_format"
         if not self._lifetimes.alive(session, now):
             return None, "expired"
-        session.record = (key, version)
+        session.note(record=(key, version))
         return session, "ok"
 
     def write(self, session: Session, request: Request, now: float, tokens: KeptTokens | None = None) -> Flow[tuple[str, ...]]:

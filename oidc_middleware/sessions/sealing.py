@@ -117,8 +117,8 @@ class Keyring:
         body = urlsafe_b64encode(entropy + cipher.encrypt(entropy, plaintext, bound)).rstrip(b"=")
         return signer.sign(body).decode("ascii")
 
-    def open(self, purpose: str, text: str) -> bytes:
-        """What was sealed for *purpose*. Raises :class:`BrokenSeal`, and nothing else, whatever *text* is."""
+    def open(self, purpose: str, text: str | bytes) -> bytes:
+        """What was sealed for *purpose*, from text or its bytes. Raises :class:`BrokenSeal`, and nothing else, whatever *text* is."""
         bound, decrypts = self._decrypts[purpose]
         if not decrypts:
             return self._unsigned(purpose, text)
@@ -139,10 +139,10 @@ class Keyring:
             return padded[: -padded[-1]]
         raise BrokenSeal
 
-    def _unsigned(self, purpose: str, text: str) -> bytes:
+    def _unsigned(self, purpose: str, text: str | bytes) -> bytes:
         """What is inside the signature of *text*."""
         try:
-            signed = text.encode("ascii")
+            signed = text.encode("ascii") if isinstance(text, str) else text
         except UnicodeEncodeError:
             raise BrokenSeal from None
         body, signature = signed[:-_SIGNATURE_LENGTH], signed[-_SIGNATURE_LENGTH:]

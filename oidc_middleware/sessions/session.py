@@ -16,7 +16,7 @@ from typing import Final
 
 from oidc_middleware.sessions.codec import UnknownFormat, dump, is_count, is_text, is_texts, is_time, load, require
 
-__all__ = ["Lifetimes", "Session", "UnknownFormat", "decode", "encode"]
+__all__ = ["Fields", "Lifetimes", "Session", "UnknownFormat", "decode", "decode_fields", "encode"]
 
 _FIELDS: Final = 10
 
@@ -33,7 +33,7 @@ _ALL: Final = 15
 STEP_BACK = 3_600.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Session:
     """One sign-in on one browser. Times in seconds since the epoch, as floats.
 
@@ -42,9 +42,10 @@ class Session:
     ``sid``: the provider's session. ``id_token``: kept as the hint at sign-out. ``auth_time``: when the provider last saw the user's credentials.
     ``issued_at``: the provider's time of the ID token; a logout at or after it ends the session (Back-Channel Logout 2.7).
     ``memo``: what a reader made of the session, kept for as long as its cookie is cached; never sealed.
-    ``record``: where a session on the server is kept, and in which version; set by whoever read it.
+    ``record``: where a session on the server is kept, and in which version.
 
-    Shared by all requests that bring the same cookie: nothing else is ever changed, :func:`dataclasses.replace` makes another.
+    Shared by all requests that bring the same cookie, so it is read-only: :func:`dataclasses.replace` makes another, and :meth:`note` writes
+    beside it what is not of it.
     """
 
     issuer: str
@@ -65,6 +66,17 @@ class Session:
     def issued(self) -> float:
         """When the provider issued it, as far as known. Never later than we made it: a provider's clock that is ahead keeps nothing alive."""
         return self.created if self.issued_at is None else min(self.created, self.issued_at)
+
+    def note(self, *, memo: object = None, record: tuple[str, int] | None = None) -> None:
+        """Keep with the session, for all who share it, what its reader made of it (*memo*), or where it was read (*record*)."""
+        if memo is not None:
+            object.__setattr__(self, "memo", memo)
+        if record is not None:
+            object.__setattr__(self, "record", record)
+
+
+#: What a session holds, in the order of its constructor: who asks for no more than that need not wait for the session.
+Fields = tuple[str, str, str, float, float, float, str | None, tuple[str, ...], str | None, int | None, float | None]
 
 
 def encode(session: Session) -> bytes:
@@ -104,6 +116,11 @@ def _encode_1(session: Session) -> bytes:
 
 def decode(data: bytes, start: int = 0) -> Session:
     """The session :func:`encode` wrote, from *start* on. Raises :class:`UnknownFormat`, and nothing else, for anything it would not have written."""
+    return Session(*decode_fields(data, start))
+
+
+def decode_fields(data: bytes, start: int = 0) -> Fields:
+    """The fields of the session that :func:`decode` makes, after the same checks."""
     try:
         version, told, created, seen, expires, issued_at, auth_time = _HEAD.unpack_from(data, start)
         if version != _VERSION:
@@ -117,8 +134,7 @@ def decode(data: bytes, start: int = 0) -> Session:
         raise UnknownFormat
     if (created + seen + expires + issued_at) * 0.0 != 0.0:  # one of them is infinite, or no number
         raise UnknownFormat
-    # By position: names of parameters cost as much as the rest of it, and each session that is new to a process waits for this.
-    return Session(
+    return (
         issuer,
         subject,
         claims,
@@ -139,7 +155,7 @@ def _scopes(line: str) -> tuple[str, ...]:
     return tuple(line.split(" ")) if line else ()
 
 
-def _decode_1(data: bytes) -> Session:
+def _decode_1(data: bytes) -> Fields:
     head, newline, claims = data.partition(b"\n")
     issuer, subject, created, seen, expires, sid, scopes, id_token, auth_time, issued_at = load(head, _FIELDS)
     require(bool(newline and issuer and subject) and claims[:1] == b"{" and claims[-1:] == b"}")
@@ -150,19 +166,7 @@ def _decode_1(data: bytes) -> Session:
         claims_json = claims.decode()
     except ValueError:
         raise UnknownFormat from None
-    return Session(
-        issuer=issuer,
-        subject=subject,
-        claims_json=claims_json,
-        created=created,
-        seen=seen,
-        expires=expires,
-        sid=sid,
-        scopes=tuple(scopes),
-        id_token=id_token,
-        auth_time=auth_time,
-        issued_at=issued_at,
-    )
+    return issuer, subject, claims_json, created, seen, expires, sid, tuple(scopes), id_token, auth_time, issued_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +203,14 @@ class Lifetimes:
 
     def quiet(self, session: Session) -> tuple[float, float]:
         """The part of :meth:`window` in which the session need not be written down again."""
-        earliest, latest = self.window(session)
-        due = self.touch_at(session)
-        return earliest, due if due < latest else latest  # noqa: FURB136  # as above
+        return self.quiet_between(session.created, session.seen, session.expires)
+
+    def quiet_between(self, created: float, seen: float, expires: float) -> tuple[float, float]:
+        """:meth:`quiet` for a session with these times."""
+        end, due = created + self.session_lifetime, seen + self.idle_timeout / 4  # sooner than the end of the idle time
+        if end < expires:  # noqa: PLR1730  # as above
+            expires = end
+        return (created if created > seen else seen) - self.leeway - STEP_BACK, due if due < expires else expires  # noqa: FURB136  # as above
 
     def alive(self, session: Session, now: float) -> bool:
         """Whether the session counts now: neither idle for too long, nor past its end, nor from the future."""

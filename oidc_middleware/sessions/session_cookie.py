@@ -3,8 +3,9 @@
 Layout: ``<name>=<sealed>`` when it fits into one cookie; otherwise ``<name>=<count>~<part>``, ``<name>.1=<part>``, ... The count is sealed with
 the session as well, so parts of different sessions, too few or too many parts never make a session (catalogue CK-01, CK-03).
 
-Reading is the hot path of the whole package. What was opened, and passed every check that does not depend on the time, is kept in a bounded
-cache under the very text of the cookie; the time is checked on every hit.
+Reading is the hot path of the whole package. :meth:`SessionCookies.read` knows all headers: what was opened, and passed every check that does not
+depend on the time, is kept in a bounded cache under the very text of the cookie; the time is checked on every hit. The usual header is read in two
+steps as well, :meth:`SessionCookies.sole` and :meth:`SessionCookies.fields`, by who keeps what it means in another form (``flows/lane``).
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from math import ceil
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from oidc_middleware.errors import LoginError
 from oidc_middleware.sessions.codec import UnknownFormat
 from oidc_middleware.sessions.cookies import CookieNames, cost, delete_cookie, find, find_prefix, set_cookie
 from oidc_middleware.sessions.ended import EndedSessions
 from oidc_middleware.sessions.sealing import BrokenSeal, Keyring, sealed_size
-from oidc_middleware.sessions.session import STEP_BACK, Lifetimes, Session, decode, encode
+from oidc_middleware.sessions.session import STEP_BACK, Fields, Lifetimes, Session, decode, decode_fields, encode
 
 #: Browsers keep cookies up to 4,096 bytes of name and value (RFC 6265bis 5.6); 3,900 is what express-openid-connect and others leave room for.
 MAX_COOKIE_BYTES: Final = 3_900
@@ -33,6 +34,8 @@ DEFAULT_BUDGET: Final = 5_500
 
 #: 1,024 sessions of the usual size take 2 to 4 MB.
 _CACHED_SESSIONS: Final = 1_024
+
+_IN_ONE_COOKIE: Final = b"\x01"  # as the count is sealed
 
 _FIRST_PART: Final = re.compile(r"([2-9]|10)~([^~]+)")
 
@@ -76,6 +79,9 @@ class SessionCookies:
         self._ended_prefix = names.ended_prefix
         self._room = MAX_COOKIE_BYTES - len(self._names[-1]) - len("=10~")
         self._opened = lru_cache(_CACHED_SESSIONS)(self._open)
+        #: What the usual header is taken apart by, as the header is: text or bytes.
+        texts = (f"{names.session}=", names.session, names.ended_prefix, "; ", ";")
+        self._usual: dict[type, tuple[Any, ...]] = {str: texts, bytes: tuple(text.encode() for text in texts)}
 
     def read(self, cookie_header: str, now: float) -> SessionRead:
         """The session in a raw ``Cookie`` header. Never raises, whatever the header is."""
@@ -87,6 +93,31 @@ class SessionCookies:
             if len(values) == 1 and "~" not in values[0]:
                 return self._judged(values[0], None, now, cookie_header)
         return self._read_parts(cookie_header, now)
+
+    def sole(self, cookie_header: str | bytes) -> str | bytes | None:
+        """The value of the session's cookie in a raw ``Cookie`` header of the usual form: the only one of ours but for logins, and no part.
+
+        ``None``: there is none, or it takes :meth:`read` to tell.
+        """
+        start, name, ended, between, end = self._usual[type(cookie_header)]
+        before, found, rest = cookie_header.partition(start)
+        if not found:
+            return None
+        value, more, others = rest.partition(end)
+        # find(), for it takes bytes longer to say what is in them.
+        if before and (not before.endswith(between) or before.find(name) >= 0 or before.find(ended) >= 0):
+            return None
+        return None if more and (others.find(name) >= 0 or others.find(ended) >= 0) else value
+
+    def fields(self, value: str | bytes) -> Fields:
+        """What the session in the *value* of its only cookie holds. Nothing is kept, and nothing depends on the time, which is for the caller to ask.
+
+        Raises :class:`BrokenSeal` and :class:`UnknownFormat` where :meth:`read` finds no session.
+        """
+        data = self._keyring.open("session", value)
+        if data[:1] != _IN_ONE_COOKIE:
+            raise BrokenSeal
+        return decode_fields(data, 1)
 
     def _read_parts(self, cookie_header: str, now: float) -> SessionRead:
         found = find_prefix(cookie_header, self._name)

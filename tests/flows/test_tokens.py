@@ -150,7 +150,7 @@ def test_an_access_token_is_offered_where_there_may_be_one():
     case.rp.drive = case.worker.run
     offer_access_token(user, case.session, case.rp, case.site)
     assert getattr(user, "_access_token", None) is None, "a session that was not read from the store"
-    case.session.record = (case.key, 1)
+    case.session.note(record=(case.key, 1))
     offer_access_token(user, case.session, case.rp, case.site)
     assert user.access_token() == "old"
     assert case.worker.run(refresh_token_of(case.session, case.site)) == "r1"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oidc_middleware.sessions.session import Lifetimes, Session, decode, encode
+from oidc_middleware.sessions.session import Lifetimes, Session, _encode_1, decode, encode
 
 times = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -21,12 +21,35 @@ def test_tokens_and_claims_are_not_printed(session):
     assert "ada" in shown
 
 
-def test_the_memo_of_a_session_is_nobody_elses(session):
+def test_a_session_is_read_only(session):
+    """One object serves all requests that bring the same cookie."""
+    one = session(sid="s", scopes=("openid",), id_token="t", auth_time=1, issued_at=1.0)
+    for each in (one, decode(encode(one)), decode(_encode_1(one))):
+        for field in dataclasses.fields(Session):
+            with pytest.raises(dataclasses.FrozenInstanceError):
+                setattr(each, field.name, "eve")
+            with pytest.raises(dataclasses.FrozenInstanceError):
+                delattr(each, field.name)
+        assert each == one
+        assert (each.subject, each.memo, each.record) == ("ada", None, None)
+
+
+def test_what_is_noted_beside_a_session_is_nobody_elses(session):
     one = session()
-    one.memo = "made of it"
+    one.note(memo="made of it")
+    one.note(record=("key", 1))
+    assert (one.memo, one.record) == ("made of it", ("key", 1))
     assert one == session()
-    assert dataclasses.replace(one, seen=1.0).memo is None
-    assert decode(encode(one)).memo is None
+    for other in (dataclasses.replace(one, seen=1.0), decode(encode(one))):
+        assert (other.memo, other.record) == (None, None)
+
+
+@given(times, times, times)
+def test_the_quiet_part_of_the_window_ends_when_use_is_to_be_written_down(created, seen, expires):
+    lifetimes = Lifetimes(28_800, 3_600, 60)
+    one = Session(issuer="i", subject="s", claims_json="{}", created=created, seen=seen, expires=expires)
+    earliest, latest = lifetimes.window(one)
+    assert lifetimes.quiet(one) == (earliest, min(latest, lifetimes.touch_at(one)))
 
 
 @pytest.mark.row("CK-07")
