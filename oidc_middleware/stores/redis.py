@@ -39,7 +39,7 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from oidc_middleware.errors import Unavailable
-from oidc_middleware.stores.base import full, unavailable
+from oidc_middleware.stores.base import Record, full, unavailable
 from oidc_middleware.stores.redis_methods import AsyncMethods, SyncMethods
 from oidc_middleware.stores.redis_plans import Command, Plans, Refused
 from oidc_middleware.stores.redis_together import Together
@@ -235,9 +235,21 @@ class AsyncRedisStore(AsyncMethods):
         if mine:
             await mine[4].aclose()
 
+    async def get(self, key: str, now: float) -> Record | None:
+        """See :class:`~oidc_middleware.stores.base.AsyncStore`. What nearly every call is, so without the steps of the others."""
+        if self._place.form == "cluster":  # where the keys of one command live apart
+            return await super().get(key, now)
+        mine = self._mine.get((os.getpid(), asyncio.get_running_loop())) or await self._own()
+        plan = self._plans.get(key, now)
+        ((_, name),) = next(plan)
+        value = await mine[2].read(name)
+        try:
+            plan.send([value])
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]  # what a generator returns is not typed
+        raise AssertionError("a read is one command")
+
     async def _send(self, commands: list[Command]) -> list[Any]:
-        if len(commands) == 1 and commands[0][0] == "GET" and self._place.form != "cluster":  # where the keys of one command live together
-            return [await (await self._own())[2].read(commands[0][1])]
         return await self._now(commands)
 
     async def _now(self, commands: list[Command]) -> list[Any]:

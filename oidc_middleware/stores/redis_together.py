@@ -1,7 +1,8 @@
-"""Reads that come in one turn of the event loop, as one command: a busy worker asks Redis once for all of them.
+"""Reads that come at once, as one command: a busy worker asks Redis once for all of them.
 
-Nobody waits for company: the command is sent when everybody has run whose turn it was already. Who is cancelled meanwhile takes nothing away from
-the others, and an answer goes to whoever asked for its name.
+Nobody waits for company: the command is sent when everybody has run whose turn it was already, and who arrived while they did. Where there is nobody,
+that is a turn of the event loop, a few microseconds. Who is cancelled meanwhile takes nothing away from the others, and an answer goes to whoever
+asked for its name.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import contextvars
 import copy
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 #: Names in one command: Redis serves nobody else while it collects them.
@@ -37,27 +39,32 @@ class Together:
             # In a context of its own: it is about many requests, and must not look like a part of the first one's.
             task = loop.create_task(self._ask(batch), context=contextvars.Context())
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(partial(self._over, batch))
         elif len(batch) == _MOST:
             self._open = []
         return await answer
 
     async def _ask(self, batch: _Batch) -> None:
-        if self._open is batch:
-            self._open = []
         try:
+            await asyncio.sleep(0)  # one turn: what has reached the server in the meantime comes along
+            if self._open is batch:
+                self._open = []
             answers = await self._answers([name for name, _ in batch])
         except Exception as error:  # noqa: BLE001  # whatever it is, those who wait are told
             for future in _waiting(batch):
                 future.set_exception(copy.copy(error))  # each its own: where it is raised is written into it
-        except BaseException:
-            for future in _waiting(batch):
-                future.cancel()
-            raise
         else:
             for (_, future), answer in zip(batch, answers, strict=True):
                 if not future.done():  # else its request was cancelled
                     future.set_result(answer)
+
+    def _over(self, batch: _Batch, task: asyncio.Task[None]) -> None:
+        """An event loop that ends cancels what it finds, even what has not begun: nobody goes on waiting, and nobody joins."""
+        self._tasks.discard(task)
+        if self._open is batch:
+            self._open = []
+        for future in _waiting(batch):
+            future.cancel()
 
     async def _answers(self, names: list[str | bytes]) -> list[Any]:
         if len(names) == 1:

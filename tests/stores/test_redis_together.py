@@ -91,20 +91,47 @@ def test_all_of_them_hear_of_a_fault_each_for_itself(own_redis):
     assert len({id(error) for error in errors}) == 5
 
 
-def test_when_the_loop_ends_nobody_waits_for_ever():
-    async def never(_commands):
-        await asyncio.Event().wait()
+@pytest.mark.parametrize("turns", range(1, 5))
+def test_when_the_loop_ends_nobody_waits_for_ever(turns):
+    """Whether it has not begun, waits for company, or for the answer."""
+    silent = [True]
+
+    async def send(commands):
+        if silent[0]:
+            await asyncio.Event().wait()
+        return [b"answer"]
 
     async def whole():
-        together = Together(never)
+        together = Together(send)
         task = asyncio.create_task(together.read("k1"))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
         (asking,) = together._tasks
         asking.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert together._open == []
+        async with asyncio.timeout(20):
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert (together._open, together._tasks) == ([], set())
+        silent[0] = False
+        async with asyncio.timeout(20):
+            assert await together.read("k2") == b"answer", "and nobody joins those who are gone"
+
+
+def test_who_comes_while_the_others_are_collected_comes_along():
+    """A turn later than the first: a server reads what has arrived between two turns."""
+    sent = []
+
+    async def send(commands):
+        sent.append(commands)
+        return [[b"1", b"2"]]
+
+    async def whole():
+        together = Together(send)
+        first = asyncio.create_task(together.read("k1"))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(together.read("k2"))
+        assert await asyncio.gather(first, second) == [b"1", b"2"]
+        assert (sent, together._open) == ([[("MGET", "k1", "k2")]], [])
 
     asyncio.run(whole())
 
