@@ -13,7 +13,22 @@ import anyio
 from oidc_middleware.audit import AuditLog
 from oidc_middleware.clock import Clock, SystemClock, sleep
 from oidc_middleware.errors import OIDCError, Unavailable
-from oidc_middleware.flows.effects import Claim, Effect, Fetch, Flow, Now, Once, Random, ReadBody, Report, Shielded, Sleep, StoreEffect, StoreGet
+from oidc_middleware.flows.effects import (
+    Claim,
+    Connected,
+    Effect,
+    Fetch,
+    Flow,
+    Now,
+    Once,
+    Random,
+    ReadBody,
+    Report,
+    Shielded,
+    Sleep,
+    StoreEffect,
+    StoreGet,
+)
 from oidc_middleware.stores.base import AsyncStore, SyncStore
 from oidc_middleware.transports.base import AsyncTransport, SyncTransport
 from oidc_middleware.transports.once import UsedKeys
@@ -82,12 +97,10 @@ class SyncWorld(World):
         match effect:
             case Fetch(request):
                 return self.transport.send(request)
-            case Once(key, flow, threads):
-                return self.flights.run(key, lambda: run(flow(), self), threads)
+            case Once() | Shielded() | Connected():
+                return self._within(effect)
             case ReadBody(max_bytes):
                 return read_body(max_bytes)
-            case Shielded(flow):
-                return run(flow(), self)  # nobody cancels a thread
             case Sleep(seconds):
                 return sleep(seconds)
         try:
@@ -99,6 +112,18 @@ class SyncWorld(World):
         except Exception as error:  # noqa: BLE001  # whatever a store raises is the surroundings' fault
             raise _of_the_store(error) from None
         return self.perform(effect)
+
+    def _within(self, effect: Once[T] | Shielded[T] | Connected[T]) -> T:
+        """The sub-flow of *effect*."""
+        if isinstance(effect, Once):
+            return self.flights.run(effect.key, lambda: run(effect.flow(), self), effect.threads)
+        if isinstance(effect, Shielded):
+            return run(effect.flow(), self)  # nobody cancels a thread
+        try:
+            return run(effect.flow(effect.kept), self)
+        finally:
+            if effect.kept.connection is not None:
+                effect.kept.take().close()
 
 
 class AsyncWorld(World):
@@ -122,12 +147,10 @@ class AsyncWorld(World):
         match effect:
             case Fetch(request):
                 return await self.transport.send(request)
-            case Once(key, flow):
-                return await self.flights.run(key, lambda: arun(flow(), self))
+            case Once() | Shielded() | Connected():
+                return await self._within(effect)
             case ReadBody(max_bytes):
                 return await read_body(max_bytes)
-            case Shielded(flow):
-                return await _shielded(arun(flow(), self))
             case Sleep(seconds):
                 return await anyio.sleep(seconds)
         try:
@@ -139,6 +162,18 @@ class AsyncWorld(World):
         except Exception as error:  # noqa: BLE001  # whatever a store raises is the surroundings' fault
             raise _of_the_store(error) from None
         return self.perform(effect)
+
+    async def _within(self, effect: Once[T] | Shielded[T] | Connected[T]) -> T:
+        """The sub-flow of *effect*."""
+        if isinstance(effect, Once):
+            return await self.flights.run(effect.key, lambda: arun(effect.flow(), self))
+        if isinstance(effect, Shielded):
+            return await _shielded(arun(effect.flow(), self))
+        try:
+            return await arun(effect.flow(effect.kept), self)
+        finally:
+            if effect.kept.connection is not None:
+                await effect.kept.take().aclose()
 
 
 def _of_the_store(error: Exception) -> OIDCError:

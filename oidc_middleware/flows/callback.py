@@ -5,12 +5,14 @@ No session exists before the last check has passed, and a session that existed b
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
 
 from oidc_middleware.errors import LoginError, OIDCError, Unavailable
 from oidc_middleware.flows.answers import redirect
 from oidc_middleware.flows.claims import expected_id_token, keep_session, new_session, userinfo_claims
-from oidc_middleware.flows.effects import Claim, Flow, Random, ReadBody, Report, current_time
+from oidc_middleware.flows.effects import Claim, Connected, Flow, Random, ReadBody, Report, current_time
 from oidc_middleware.flows.error_page import refuse_callback
 from oidc_middleware.flows.messages import Request, Respond
 from oidc_middleware.flows.metadata import all_to_finish, client_of, verified_id_token
@@ -20,6 +22,8 @@ from oidc_middleware.flows.resume import current_session
 from oidc_middleware.flows.site import Site
 from oidc_middleware.flows.tokens import first_tokens
 from oidc_middleware.protocol.authorization import CallbackParameters, ValidatedCallback, parse_callback, validate_callback
+from oidc_middleware.protocol.id_token import IDToken
+from oidc_middleware.protocol.messages import KeptConnection
 from oidc_middleware.protocol.metadata import ProviderMetadata
 from oidc_middleware.protocol.tokens import TokenSet, code_request, process_tokens
 from oidc_middleware.sessions.cookies import short_hash
@@ -87,11 +91,8 @@ def _finish(parameters: CallbackParameters, pending: PendingLogin, request: Requ
     if pending.issuer != rp.settings.issuer:
         raise LoginError("iss_mismatch", "this login was started for another issuer")
     metadata = yield from _unspent(pending, rp)
-    tokens = yield from _exchange(callback, pending, metadata, rp)
-    received = yield from current_time()
-    expected = expected_id_token(rp.settings, nonce=pending.nonce, access_token=tokens.access_token)
-    id_token, keys = yield from verified_id_token(tokens.id_token, expected, rp.provider, metadata)
-    more = yield from userinfo_claims(id_token, tokens, metadata, expected, keys, rp)
+    redeemed: _Redeemed = yield Connected(lambda kept: _redeemed(callback, pending, metadata, rp, kept))
+    tokens, received, id_token, more = redeemed
     now = yield from current_time()
     session = new_session(id_token, more, tokens, rp.settings, now)
     kept = first_tokens(tokens, session, id_token, pending.nonce, received) if rp.settings.keep_tokens else None
@@ -116,6 +117,28 @@ def _unspent(pending: PendingLogin, rp: RelyingParty) -> Flow[ProviderMetadata]:
     return metadata
 
 
+#: The tokens, when they came, what the ID token says, and what UserInfo adds.
+_Redeemed = tuple[TokenSet, float, IDToken, Mapping[str, Any]]
+
+
+def _redeemed(
+    callback: ValidatedCallback, pending: PendingLogin, metadata: ProviderMetadata, rp: RelyingParty, kept: KeptConnection
+) -> Flow[_Redeemed]:
+    """All that is asked of the provider with the code of this login, over one connection where both endpoints are behind it."""
+    shared = kept if rp.settings.userinfo != "never" and _beside(metadata.token_endpoint, metadata.userinfo_endpoint) else None
+    tokens = yield from _exchange(callback, pending, metadata, rp, shared)
+    received = yield from current_time()
+    expected = expected_id_token(rp.settings, nonce=pending.nonce, access_token=tokens.access_token)
+    id_token, keys = yield from verified_id_token(tokens.id_token, expected, rp.provider, metadata)
+    more = yield from userinfo_claims(id_token, tokens, metadata, expected, keys, rp, shared)
+    return tokens, received, id_token, more
+
+
+def _beside(endpoint: str, other: str | None) -> bool:
+    """Whether both have the same scheme, host and port, spelled the same."""
+    return other is not None and endpoint.split("/", 3)[:3] == other.split("/", 3)[:3]
+
+
 class _NothingSent(Exception):
     """The login goes on living: *error* came before anything was sent for it."""
 
@@ -124,14 +147,16 @@ class _NothingSent(Exception):
         self.error = error
 
 
-def _exchange(callback: ValidatedCallback, pending: PendingLogin, metadata: ProviderMetadata, rp: RelyingParty) -> Flow[TokenSet]:
+def _exchange(
+    callback: ValidatedCallback, pending: PendingLogin, metadata: ProviderMetadata, rp: RelyingParty, kept: KeptConnection | None
+) -> Flow[TokenSet]:
     """Redeem the code: the first byte that leaves the machine for this login, and it leaves once (OIDC Core 3.1.3.1, catalogue DI-09)."""
     client = client_of(rp.settings, metadata)
     request = code_request(
         callback, token_endpoint=metadata.token_endpoint, client=client, redirect_uri=pending.redirect_uri, code_verifier=pending.code_verifier
     )
     try:
-        response = yield from ask(rp.provider.patience, request)
+        response = yield from ask(rp.provider.patience, replace(request, kept=kept))
     except Unavailable as error:
         if error.sent:
             raise Unavailable("login_interrupted", f"{error.code}: {error.detail}", retry_after=error.retry_after) from error

@@ -16,6 +16,7 @@ from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.flows.site import Site
 from oidc_middleware.protocol.id_token import ExpectedIDToken, IDToken
 from oidc_middleware.protocol.keys import KeySet
+from oidc_middleware.protocol.messages import KeptConnection
 from oidc_middleware.protocol.metadata import ProviderMetadata
 from oidc_middleware.protocol.tokens import TokenSet
 from oidc_middleware.protocol.userinfo import process_userinfo, userinfo_request
@@ -61,9 +62,15 @@ def expected_id_token(settings: Settings, *, nonce: str, access_token: str | Non
 
 
 def userinfo_claims(
-    id_token: IDToken, tokens: TokenSet, metadata: ProviderMetadata, expected: ExpectedIDToken, keys: KeySet, rp: RelyingParty
+    id_token: IDToken,
+    tokens: TokenSet,
+    metadata: ProviderMetadata,
+    expected: ExpectedIDToken,
+    keys: KeySet,
+    rp: RelyingParty,
+    kept: KeptConnection | None = None,
 ) -> Flow[Mapping[str, Any]]:
-    """The claims of UserInfo (OIDC Core 5.3), or none where it need not be asked."""
+    """The claims of UserInfo (OIDC Core 5.3), or none where it need not be asked. *kept*: where the token request may have left its connection."""
     endpoint = metadata.userinfo_endpoint
     if not _userinfo_due(id_token.claims, rp):
         return {}
@@ -71,7 +78,7 @@ def userinfo_claims(
         if rp.settings.userinfo == "always":
             raise ProviderError("userinfo_invalid", "userinfo is set to always, but the provider has no UserInfo endpoint")
         return {}
-    response = yield from ask(rp.provider.patience, userinfo_request(endpoint, tokens.access_token))
+    response = yield from ask(rp.provider.patience, replace(userinfo_request(endpoint, tokens.access_token), kept=kept))
     return process_userinfo(response, subject=id_token.subject, expected=expected, key_set=keys)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from oidc_middleware.protocol.messages import HttpRequest, HttpResponse
+from oidc_middleware.protocol.messages import HttpRequest, HttpResponse, KeptConnection
 
 T = TypeVar("T")
 
@@ -71,6 +71,17 @@ class Shielded(Generic[T]):
     """
 
     flow: Callable[[], Generator[Any, Any, T]]
+
+
+@dataclass(frozen=True, slots=True)
+class Connected(Generic[T]):
+    """Run a sub-flow, one call of which may leave its connection for the next. At its end, whatever that is, nothing is open any more.
+
+    For the token request and UserInfo of one sign-in (catalogue F-OP-16). Result or error: the sub-flow's.
+    """
+
+    flow: Callable[[KeptConnection], Generator[Any, Any, T]]
+    kept: KeptConnection = field(default_factory=KeptConnection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +221,7 @@ class StoreRelease(StoreEffect):
         return store.release(self.key, self.owner)
 
 
-Effect = Fetch | Now | Random | ReadBody | Claim | Once[Any] | Shielded[Any] | Sleep | Report | StoreEffect
+Effect = Fetch | Now | Random | ReadBody | Claim | Once[Any] | Shielded[Any] | Connected[Any] | Sleep | Report | StoreEffect
 
 #: A generator that yields effects and returns ``T``.
 Flow = Generator[Effect, Any, T]

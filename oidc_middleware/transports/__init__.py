@@ -1,1 +1,1 @@
-"""HTTP to the provider: total deadlines, size limits, single flight. The HTTP library is imported by one file, at first use."""
+"""HTTP to the provider: connections, total deadlines, size limits, single flight. The HTTP library is imported at first use."""

@@ -16,7 +16,7 @@ import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 from urllib.request import getproxies
 
 import anyio
@@ -25,6 +25,7 @@ import anyio.to_thread
 
 from oidc_middleware.protocol.messages import HttpRequest, HttpResponse
 from oidc_middleware.transports.call import Body, Progress, answer, request_headers, too_slow, translated
+from oidc_middleware.transports.processes import BACKGROUND, PerProcess
 from oidc_middleware.transports.slots import Slots
 
 if TYPE_CHECKING:
@@ -32,26 +33,12 @@ if TYPE_CHECKING:
 
     import httpx
 
-State = TypeVar("State")
-
 #: Seconds for one call to the provider, everything included, and for the connection alone; mod_auth_openidc and oauth2-proxy allow 10 s as well.
 DEADLINE: Final = 10.0
 CONNECT: Final = 3.0
 
 #: Calls to the provider under way at the same time, per process (catalogue DS-06).
 MAX_CONCURRENT: Final = 20
-
-
-class PerProcess(dict[int, State]):
-    """A value for this process, made at first use. A forked child makes its own and leaves the parent's sockets and threads alone (F-PR-06)."""
-
-    def __init__(self, make: Callable[[], State]) -> None:
-        self._make = make
-
-    def get_own(self) -> State:
-        """The value of the current process."""
-        pid = os.getpid()
-        return self[pid] if pid in self else self.setdefault(pid, self._make())
 
 
 class _Process:
@@ -163,23 +150,30 @@ class AsyncHttp:
         async with self._process.get_own().slots.ataken(request, seconds):
             return await self._in_time(request, until - time.monotonic())
 
-    async def _in_time(self, request: HttpRequest, seconds: float) -> HttpResponse:
-        from oidc_middleware.transports.wire import exchange  # noqa: PLC0415  # as httpx: loaded with the first call
+    @property
+    def goes_by_itself(self) -> bool:
+        """Whether calls go over connections of ours, and neither through a user's client nor through a proxy."""
+        return self._given is None and not self._process.get_own().proxied
 
+    async def _in_time(self, request: HttpRequest, seconds: float) -> HttpResponse:
         progress = Progress()
         try:
             own = self._process.get_own()
             with anyio.move_on_after(seconds) as scope:
                 if self._threaded:
                     return await self._in_thread(request)
-                trace = self._follow(progress, scope)
-                if self._given is None and not own.proxied:
-                    return await exchange(request, own.tls(), self._limits(), trace)
-                client = self._given if self._given is not None else await own.client()
-                return await self._with_retry(client, request, progress, trace)
+                return await self._with_retry(await self._way(request, own, self._follow(progress, scope)), request, progress)
         except Exception as error:  # noqa: BLE001  # whatever a client raises, a user's own included, is the surroundings' fault
             raise translated(request, error, progress) from None
         raise too_slow(request, progress)
+
+    async def _way(self, request: HttpRequest, own: _Process, trace: Callable[..., Any]) -> Callable[[], Coroutine[Any, Any, HttpResponse]]:
+        """How this call is made."""
+        if not self.goes_by_itself:
+            return partial(self._once, self._given if self._given is not None else await own.client(), request, trace)
+        from oidc_middleware.transports.wire import exchange  # noqa: PLC0415  # as httpx: loaded with the first call
+
+        return partial(exchange, request, own.tls(), self._limits(), trace)
 
     def _follow(self, progress: Progress, scope: anyio.CancelScope) -> Callable[..., Coroutine[Any, Any, None]]:
         """What hears of each step of a call, and limits the first."""
@@ -195,14 +189,15 @@ class AsyncHttp:
 
         return trace
 
-    async def _with_retry(self, client: Any, request: HttpRequest, progress: Progress, trace: Callable[..., Any]) -> HttpResponse:
+    @staticmethod
+    async def _with_retry(once: Callable[[], Coroutine[Any, Any, HttpResponse]], request: HttpRequest, progress: Progress) -> HttpResponse:
         try:
-            return await self._once(client, request, trace)
+            return await once()
         except Exception as error:
             if not progress.may_retry(request, error):
                 raise
         progress.restart()
-        return await self._once(client, request, trace)
+        return await once()
 
     async def _once(self, client: Any, request: HttpRequest, trace: Callable[..., Any]) -> HttpResponse:
         outgoing = _build(client, request, self._limits(), trace)
@@ -213,7 +208,8 @@ class AsyncHttp:
             await response.aclose()
 
     async def _in_thread(self, request: HttpRequest) -> HttpResponse:
-        call = partial(_call_sync, self._given, request, self._limits(), _seconds(request, self._deadline))
+        once = partial(_once_sync, self._given, request, self._limits(), time.monotonic() + _seconds(request, self._deadline))
+        call = partial(_call_sync, once, request)
         return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._process.get_own().limiter())
 
     def _limits(self) -> tuple[float, float, float, float]:
@@ -224,9 +220,9 @@ class AsyncHttp:
 class SyncHttp:
     """HTTP for WSGI. The options are those of :class:`AsyncHttp`.
 
-    Our own client (and a user's asynchronous one) runs in one background thread per process, because only there the total deadline can cut off an
-    answer that drips. A user's own ``httpx.Client`` is called in the calling thread: there each read has the limit, and the total is looked at
-    between the pieces of the body, so that a dripping *header* can take longer.
+    Calls are made in the calling thread, with one limit of time for all of it. A user's own ``httpx.Client`` limits each read alone, and the total is
+    looked at between the pieces of the body, so that a dripping *header* can take longer there. Proxies, and a user's asynchronous client, are used
+    from one background thread per process.
     """
 
     def __init__(
@@ -242,40 +238,32 @@ class SyncHttp:
         self._http = AsyncHttp(
             None if self._direct is not None else http_client, trust_env=trust_env, deadline=deadline, connect=connect, max_concurrent=max_concurrent
         )
+        self._process = self._http._process  # noqa: SLF001  # the two are one
         self._deadline = deadline
-        self._limits = (min(connect, deadline), deadline, deadline, deadline)
-        self._slots = PerProcess(partial(Slots, max_concurrent))
+        self._connect = min(connect, deadline)
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """The complete answer. Errors as :meth:`AsyncHttp.send`."""
-        if self._direct is None:
-            return _BACKGROUND.get_own().call(self._http.send(request))
+        if self._direct is None and not self._http.goes_by_itself:
+            return BACKGROUND.get_own().call(self._http.send(request))
         seconds = _seconds(request, self._deadline)
         until = time.monotonic() + seconds
-        with self._slots.get_own().taken(request, seconds):
-            return _call_sync(self._direct, request, self._limits, until - time.monotonic())
+        own = self._process.get_own()
+        with own.slots.taken(request, seconds):
+            left = until - time.monotonic()
+            once = self._by_itself(request, own, left) if self._direct is None else self._by_client(request, left)
+            return _call_sync(once, request)
 
+    def _by_client(self, request: HttpRequest, seconds: float) -> Callable[[Progress], HttpResponse]:
+        limits = (self._connect, self._deadline, self._deadline, self._deadline)
+        return partial(_once_sync, self._direct, request, limits, time.monotonic() + seconds)
 
-class _Background:
-    """An event loop in a daemon thread: anyio's ready-made portals run in threads that keep the interpreter from ending."""
+    def _by_itself(self, request: HttpRequest, own: _Process, seconds: float) -> Callable[[Progress], HttpResponse]:
+        from oidc_middleware.transports.streams import Limit  # noqa: PLC0415  # as httpx: loaded with the first call
+        from oidc_middleware.transports.wire import exchange_in_thread  # noqa: PLC0415  # likewise
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def call(self, coroutine: Coroutine[Any, Any, State]) -> State:
-        """Run *coroutine* there and wait for its result."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._started()).result()
-
-    def _started(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="oidc_middleware HTTP", daemon=True).start()
-            return self._loop
-
-
-_BACKGROUND: Final = PerProcess(_Background)
+        limit = Limit(seconds, self._connect)
+        return lambda progress: exchange_in_thread(request, own.tls(), limit, lambda event, _info: progress.note(event))
 
 
 def _seconds(request: HttpRequest, deadline: float) -> float:
@@ -306,17 +294,16 @@ async def _read(request: HttpRequest, response: Any) -> bytes:
     return body.whole()
 
 
-def _call_sync(client: Any, request: HttpRequest, limits: tuple[float, ...], deadline: float) -> HttpResponse:
+def _call_sync(once: Callable[[Progress], HttpResponse], request: HttpRequest) -> HttpResponse:
     progress = Progress()
-    end = time.monotonic() + deadline
     try:
         try:
-            return _once_sync(client, request, limits, end, progress)
+            return once(progress)
         except Exception as error:
             if not progress.may_retry(request, error):
                 raise
         progress.restart()
-        return _once_sync(client, request, limits, end, progress)
+        return once(progress)
     except Exception as error:  # noqa: BLE001  # as in AsyncHttp
         raise translated(request, error, progress) from None
 

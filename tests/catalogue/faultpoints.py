@@ -17,7 +17,7 @@ import httpx
 from oidc_middleware import asgi, audit, drive, flows
 from oidc_middleware.errors import Unavailable
 from oidc_middleware.flows import effects
-from oidc_middleware.flows.effects import Claim, Fetch, Now, Once, Random, ReadBody, Report, Shielded, Sleep, StoreEffect
+from oidc_middleware.flows.effects import Claim, Connected, Fetch, Now, Once, Random, ReadBody, Report, Shielded, Sleep, StoreEffect
 from oidc_middleware.transports.client import MAX_CONCURRENT
 
 SECRET = "canary-of-a-fault"
@@ -55,6 +55,7 @@ KINDS = {
     Report: ("bug",),
     Once: (),
     Shielded: (),
+    Connected: (),
     Sleep: (),
     Now: None,
     Random: None,
@@ -180,7 +181,7 @@ class Faults:
         assert self.world.flights._runs == {}
         assert not drive._UNFINISHED
         transport = self.world.transport
-        own = transport._process.get_own().slots if self.stage.shell == "asgi" else transport._slots.get_own()
+        own = transport._process.get_own().slots
         assert [own._beginning._value, own._finishing._value] == [MAX_CONCURRENT, MAX_CONCURRENT]
         assert len(self.stage.rp.sockets) == 0
 

@@ -94,8 +94,9 @@ class WireStage(Stage):
         return app
 
     def _limit(self, app, seconds):
-        http = getattr(app._world.transport, "_http", app._world.transport)
-        http._deadline = http._connect = seconds
+        transport = app._world.transport
+        for http in {transport, getattr(transport, "_http", transport)}:
+            http._deadline = http._connect = seconds
 
     @contextlib.contextmanager
     def hurried(self, deadline=0.4):

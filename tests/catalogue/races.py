@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from oidc_middleware.errors import OIDCError
-from oidc_middleware.flows.effects import Fetch, Once, ReadBody, Shielded, Sleep
+from oidc_middleware.flows.effects import Connected, Fetch, Once, ReadBody, Shielded, Sleep
 from oidc_middleware.flows.lane import Lane
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.stores import instant
@@ -79,6 +79,9 @@ class Task:
                 return
             case Shielded(flow):
                 self._enter(Frame(flow(), shield=True))
+                return
+            case Connected(flow, kept):
+                self._enter(Frame(flow(kept)))
                 return
             case Sleep(seconds):
                 self.ready = ("send", self.worker.clock.advance(seconds))

@@ -103,6 +103,7 @@ def test_f_op_08_half_a_reply_is_no_reply(stage, endpoint, framing):
 
     def stops(peer, _answer):
         answer = raw(stage.last, framing=framing)
+        stage.head = answer.index(b"\r\n\r\n") + 4
         sizes.append(len(answer))
         peer.send(answer[:offset])
 
@@ -115,7 +116,7 @@ def test_f_op_08_half_a_reply_is_no_reply(stage, endpoint, framing):
     stage.provider._handle = remembered
     stage.wire.bent[endpoint] = stops
     attempt(stage)
-    [length] = sizes
+    length = sizes[0]
     offsets = cuts(length, scaled({"length": 50, "chunked": 12, "closed": 12}[framing], length))
     for offset in offsets:
         stage.clock.advance(1)  # the log admits so many lines a second
@@ -123,7 +124,9 @@ def test_f_op_08_half_a_reply_is_no_reply(stage, endpoint, framing):
             browser, page = attempt(stage)
         assert page.status in (502, 503), offset
         assert_refused_once(stage, page, browser, written, {(page.status, *codes_on(page))})
-    assert len(sizes) == len(offsets) + 1
+    # UserInfo goes over the token request's connection. What ends before the header does is asked once more, over a new one.
+    repeated = sum(offset < stage.head for offset in [0, *offsets]) if endpoint == "userinfo" else 0
+    assert len(sizes) == len(offsets) + 1 + repeated
     assert stage.who(before) == stage.provider.user["sub"]
     stage.wire.bent.clear()
     stage.clock.advance(5)

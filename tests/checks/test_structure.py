@@ -20,6 +20,7 @@ MONOTONIC = PACKAGE / "transports"
 FREE = (PACKAGE / "testing", PACKAGE / "cli")
 HTTP_CLIENT = PACKAGE / "transports" / "client.py"
 HTTP_CALL = PACKAGE / "transports" / "wire.py"
+HTTP_STREAMS = PACKAGE / "transports" / "streams.py"
 #: Puts the user's token on the application's own calls, so it is made for the application's client.
 HTTP_AUTH = PACKAGE / "integrations" / "httpx.py"
 REDIS_CLIENT = PACKAGE / "stores" / "redis.py"
@@ -72,7 +73,7 @@ def test_the_http_client_is_imported_in_its_files_only():
     importers = {
         path for path in package_files() if any(module.partition(".")[0] in {"httpcore", "httpx", "httpx2", "requests"} for module in imported(path))
     }
-    assert {name_of(path) for path in importers if not is_free(path)} == {name_of(HTTP_CLIENT), name_of(HTTP_CALL), name_of(HTTP_AUTH)}
+    assert {name_of(path) for path in importers if not is_free(path)} == {name_of(path) for path in (HTTP_CLIENT, HTTP_CALL, HTTP_STREAMS, HTTP_AUTH)}
 
 
 def test_the_redis_library_is_imported_in_one_file():

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from oidc_middleware.config import load_settings
-from oidc_middleware.flows.effects import Claim, Fetch, Now, Once, Random, ReadBody, Report, Shielded
+from oidc_middleware.flows.effects import Claim, Connected, Fetch, Now, Once, Random, ReadBody, Report, Shielded
 from oidc_middleware.flows.messages import Request
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.protocol.messages import HttpResponse
@@ -100,6 +100,8 @@ class Driver:
                 return fresh
             case Once(_, flow) | Shielded(flow):
                 return self.run(flow())
+            case Connected(flow, kept):
+                return self.run(flow(kept))
             case Report():
                 return None
         raise AssertionError(effect)

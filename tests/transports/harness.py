@@ -125,7 +125,7 @@ def reply(body: bytes = b"{}", head: str = "", status: str = "200 OK") -> bytes:
 
 
 class Caller:
-    """Calls in one of the six ways. ``cuts_headers``: whether a dripping header meets the total deadline; ``keeps_nothing``: each call has a
+    """Calls in one of the seven ways. ``cuts_headers``: whether a dripping header meets the total deadline; ``keeps_nothing``: each call has a
     connection of its own."""
 
     def __init__(self, kind: str) -> None:
@@ -143,7 +143,7 @@ class Caller:
                 return anyio.run(self._async, httpx.AsyncClient, requests, options)
             case "users-sync-client-asgi":
                 return anyio.run(self._async, httpx.Client, requests, options)
-            case "own-wsgi":
+            case "own-wsgi" | "own-proxied-wsgi":
                 return self._sync(None, requests, options)
             case _:
                 with httpx.Client(follow_redirects=True) as client:
@@ -170,9 +170,9 @@ class Caller:
                 results.append(error)
         return results
 
-    @staticmethod
-    def _sync(client, requests, options):
+    def _sync(self, client, requests, options):
         http = SyncHttp(client, trust_env=False, **options)
+        http._process.get_own().proxied = self.kind == "own-proxied-wsgi"
         results = []
         for request in requests:
             try:
