@@ -220,7 +220,8 @@ def _outgoing(send: Send, set_cookies: Sequence[str]) -> Send:
         nonlocal started
         if not started and message["type"] == "http.response.start":
             started = True
-            message = {**message, "headers": outgoing_headers(message.get("headers", ()), set_cookies)}
+            message = dict(message)
+            message["headers"] = outgoing_headers(message.get("headers", ()), set_cookies)
         return send(message)
 
     return outgoing

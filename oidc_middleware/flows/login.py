@@ -6,7 +6,6 @@ Each login is its own sealed cookie, so any number of tabs may sign in at once a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
@@ -19,7 +18,7 @@ from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.flows.site import Site
 from oidc_middleware.protocol.authorization import authorization_request
 from oidc_middleware.protocol.pkce import code_challenge
-from oidc_middleware.sessions.pending import new_pending_login
+from oidc_middleware.sessions.pending import TOKEN_BYTES, new_pending_login
 
 #: Logins in a minute that ended without a session that stuck, before we stop and explain (catalogue DS-07).
 MAX_ROUNDS: Final = 3
@@ -84,9 +83,9 @@ def start_login(
     if rp.provider.patience.life.failure is not None:
         yield from sign_of_life(rp.provider, settings, request.now)
     extra = {**settings.authorize_params, **(overrides or {})}
-    entropy: bytes = yield Random(3 * 32 + 12)
+    entropy: bytes = yield Random(12 + 3 * TOKEN_BYTES)
     pending = new_pending_login(
-        BytesIO(entropy[12:]).read,  # hands it out piece by piece, each piece once, and never more than there is
+        entropy[12:],
         return_to=return_to,
         issuer=metadata.issuer,
         redirect_uri=site.redirect_uri,
@@ -114,7 +113,7 @@ def own_path(request: Request, site: Site) -> str:
     path = request.path or "/"
     raw = request.target.partition("?")[0]
     raw = raw.removeprefix(request.mount) if request.mount else raw
-    if not raw or unquote_to_bytes(raw) != path.encode("utf-8", "surrogateescape"):
+    if not raw or ((raw != path or "%" in raw) and unquote_to_bytes(raw) != path.encode("utf-8", "surrogateescape")):
         raw = quote(path, safe=_SAFE_IN_PATH, errors="replace")
     return site.mount + raw + ("?" + request.query if request.query else "")
 

@@ -68,6 +68,8 @@ class Patience:
 
     def check(self, purposes: Iterable[str], now: float) -> None:
         """Raises ``Unavailable`` when one of *purposes* is to be left alone. A clock that is set back lengthens no wait."""
+        if not self._waits:
+            return
         for purpose in purposes:
             code, since, seconds = self._waits.get(purpose, ("", 0.0, 0))
             if abs(now - since) < seconds:

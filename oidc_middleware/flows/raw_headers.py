@@ -23,7 +23,7 @@ _harmless: set[bytes] = set()
 _MAX_HARMLESS: Final = 1024
 
 #: New in every answer that has them; the other headers of ours repeat.
-_NEVER_THE_SAME: Final = frozenset({"Location", "Set-Cookie"})
+_NEVER_THE_SAME: Final = {"Location": b"location", "Set-Cookie": b"set-cookie"}
 
 
 def cookie_and_spoofs(headers: RawHeaders) -> tuple[bytes, bool]:
@@ -44,27 +44,29 @@ def cookie_and_spoofs(headers: RawHeaders) -> tuple[bytes, bool]:
 
 
 class HeaderTable:
-    """All values of a header by its name in lower case. Sorted when first asked: a request that is let in at once is never asked."""
+    """All values of a header by its name in lower case. Made when first asked: a request that is let in at once is never asked."""
 
-    __slots__ = ("_headers", "_table")
+    __slots__ = ("_headers", "_last")
 
     def __init__(self, headers: RawHeaders) -> None:
         self._headers = headers
-        self._table: dict[bytes, list[bytes]] | None = None
+        self._last: dict[bytes, bytes] | None = None
 
     def values(self, name: str) -> list[str]:
         """All values of a header; *name* in lower case."""
-        table = self._table
-        if table is None:
-            table = self._table = {}
-            for key, value in self._headers:
-                lower = key.lower()
-                if lower in table:
-                    table[lower].append(value)
-                else:
-                    table[lower] = [value]
-        values = table.get(name.encode("ascii"))
-        return [value.decode("latin-1") for value in values] if values else []
+        if self._last is None:
+            self._headers = list(self._headers)
+            self._last = dict(self._headers)
+            names = b" ".join(self._last)
+            if names != names.lower():  # as ASGI has it, yet not every server keeps to it
+                self._last = {key.lower(): value for key, value in self._headers}
+        raw = name.encode()
+        value = self._last.get(raw)
+        if value is None:
+            return []
+        if len(self._last) == len(self._headers):  # type: ignore[arg-type]  # it is a list now
+            return [value.decode("latin-1")]  # no header was sent twice
+        return [value.decode("latin-1") for key, value in self._headers if key.lower() == raw]
 
 
 def without_spoofs(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
@@ -104,9 +106,10 @@ _MAX_KNOWN: Final = 128
 
 def _raw(header: tuple[str, str]) -> tuple[bytes, bytes]:
     name, value = header
-    raw = name.lower().encode("latin-1"), value.encode("latin-1")
-    if name not in _NEVER_THE_SAME:
-        if len(_known) >= _MAX_KNOWN:
-            _known.clear()
-        _known[header] = raw
+    raw_name = _NEVER_THE_SAME.get(name)
+    if raw_name is not None:
+        return raw_name, value.encode("latin-1")
+    if len(_known) >= _MAX_KNOWN:
+        _known.clear()
+    raw = _known[header] = name.lower().encode("latin-1"), value.encode("latin-1")
     return raw

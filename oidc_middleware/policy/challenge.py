@@ -24,7 +24,7 @@ def is_navigation(method: str, headers: Headers) -> bool:
         return False
     modes, destinations = headers("sec-fetch-mode"), headers("sec-fetch-dest")
     if modes:
-        return list(modes) == ["navigate"] and all(destination in _DESTINATIONS for destination in destinations)
+        return list(modes) == ["navigate"] and _DESTINATIONS.issuperset(destinations)
     if destinations:
         return list(destinations) == ["document"]
     # Browsers send no Sec-Fetch headers to plain http on hosts other than loopback, and old ones never do.

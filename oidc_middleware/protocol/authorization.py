@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
@@ -26,7 +25,7 @@ __all__ = [
 ]
 
 _NONE: Final[Mapping[str, object]] = MappingProxyType({})
-_UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]*")  # RFC 3986 2.3
+_UNRESERVED: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"  # RFC 3986 2.3
 
 
 def authorization_request(
@@ -46,8 +45,11 @@ def authorization_request(
     The endpoint's own query is kept. Every name occurs once, and ours win over *extra* (``authorize_params``) and over the endpoint's query
     (catalogue ST-18). Lists in *extra* are joined by spaces, mappings (``claims``) become JSON, ``None`` is left out.
     """
-    begin = _begin(endpoint, client_id, redirect_uri, tuple(scopes), response_mode, tuple(parameter_texts(extra).items()))
-    return f"{begin}&state={_quoted(state)}&nonce={_quoted(nonce)}&code_challenge={_quoted(code_challenge)}"
+    begin = _begin(endpoint, client_id, redirect_uri, tuple(scopes), response_mode, tuple(parameter_texts(extra).items()) if extra else ())
+    if f"{state}{nonce}{code_challenge}".encode("ascii", "replace").translate(None, _UNRESERVED):
+        state, nonce, code_challenge = (quote(value, safe="") for value in (state, nonce, code_challenge))
+    # As nearly always: ours are base64url, where there is nothing to do.
+    return f"{begin}&state={state}&nonce={nonce}&code_challenge={code_challenge}"
 
 
 @lru_cache(64)  # the same for nearly every login; a link can ask for another prompt
@@ -64,11 +66,6 @@ def _begin(endpoint: str, client_id: str, redirect_uri: str, scopes: tuple[str, 
     if response_mode != "query":
         parameters["response_mode"] = response_mode
     return with_query(endpoint, parameters, without=("state", "nonce", "code_challenge"))
-
-
-def _quoted(value: str) -> str:
-    """For a query. Ours are base64url, where there is nothing to do."""
-    return value if _UNRESERVED.fullmatch(value) else quote(value, safe="")
 
 
 def parameter_texts(extra: Mapping[str, object]) -> dict[str, str]:

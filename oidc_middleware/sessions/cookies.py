@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from typing import Final
 
 _SPACE: Final = " \t"  # RFC 6265 5.2: WSP, and nothing else
 _LABEL: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NAME: Final = b"!#$%&'*+.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-"  # RFC 9110 5.6.2: token
 _VALUE: Final = bytes({*range(0x21, 0x7F)} - {*b'",;\\'})  # RFC 6265 4.1.1: cookie-octet
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")  # RFC 4648 4 to 5
 _SAME_SITE: Final = ("Lax", "None", "Strict")
 
 
 def short_hash(text: str, length: int) -> str:
     """The first *length* characters of the base64url SHA-256 of *text*; lone surrogates are allowed, for hostile input is hashed as well."""
-    return urlsafe_b64encode(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())[:length].decode("ascii")
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return b2a_base64(digest, newline=False).translate(_URL_SAFE)[:length].decode("ascii")
 
 
 def cookie_label(client_id: str, mount: str) -> str:
@@ -110,7 +112,7 @@ def set_cookie(name: str, value: str, *, max_age: int | None, secure: bool, same
     Raises ``ValueError`` for what does not fit into a cookie; nothing is ever escaped.
     """
     # What is left of them without what may be there: a table lookup for each byte, where a pattern takes ten times as long.
-    if not 0 < len(name) <= 256 or name.encode("utf-8", "replace").translate(None, _NAME) or value.encode("utf-8", "replace").translate(None, _VALUE):
+    if not 0 < len(name) <= 256 or name.encode().translate(None, _NAME) or value.encode().translate(None, _VALUE):
         raise ValueError("not usable as a cookie")
     lifetime = "" if max_age is None else f"; Max-Age={max_age}"
     return f"{name}={value}{lifetime}{_attributes(secure, same_site)}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hmac
 import re
 from binascii import b2a_base64
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -58,7 +57,7 @@ class PendingLogin:
 
 
 def new_pending_login(
-    random: Callable[[int], bytes],
+    random: bytes,
     *,
     return_to: str,
     issuer: str,
@@ -68,19 +67,20 @@ def new_pending_login(
     acr_values: tuple[str, ...] = (),
     iss_required: bool = False,
 ) -> PendingLogin:
-    """A login that begins now, with three fresh tokens of 43 characters. *random(n)* returns *n* unguessable bytes, and is called three times.
+    """A login that begins now, with three fresh tokens of 43 characters. *random*: three times :data:`TOKEN_BYTES` unguessable bytes.
 
-    Raises ``ValueError`` when it returns fewer.
+    Raises ``ValueError`` when they are more or fewer.
     """
-    state, nonce, code_verifier = _tokens(random(TOKEN_BYTES), random(TOKEN_BYTES), random(TOKEN_BYTES))
+    state, nonce, code_verifier = _tokens(random)
     return PendingLogin(state, nonce, code_verifier, return_to, issuer, redirect_uri, created, max_age, acr_values, iss_required)
 
 
-def _tokens(one: bytes, two: bytes, three: bytes) -> tuple[str, str, str]:
+def _tokens(random: bytes) -> tuple[str, str, str]:
     """Each as 43 characters of base64url. With a zero byte behind it, each takes 44 of them, so that all are encoded at once."""
-    if not len(one) == len(two) == len(three) == TOKEN_BYTES:
+    if len(random) != 3 * TOKEN_BYTES:
         raise ValueError(f"a token takes {TOKEN_BYTES} random bytes")
-    text = b2a_base64(b"%b\0%b\0%b\0" % (one, two, three), newline=False).translate(_URL_SAFE).decode("ascii")
+    padded = b"%b\0%b\0%b\0" % (random[:TOKEN_BYTES], random[TOKEN_BYTES:-TOKEN_BYTES], random[-TOKEN_BYTES:])
+    text = b2a_base64(padded, newline=False).translate(_URL_SAFE).decode("ascii")
     return text[:43], text[44:87], text[88:131]
 
 
@@ -158,6 +158,8 @@ class PendingLogins:
         """The logins in the header but for *without*. Names of another shape are not ours, and not fit for a ``Set-Cookie`` either."""
         start = len(self._prefix)
         found = find_prefix(cookie_header, self._prefix)
+        if not found:
+            return found
         return {name: values for name, values in found.items() if _SUFFIX.fullmatch(name, start) and name != without}
 
     def _room(self, cookie_header: str) -> int:

@@ -47,7 +47,7 @@ class Rounds:
         return delete_cookie(self._name, secure=self._secure, same_site=self._same_site)
 
     def _times(self, cookie_header: str, now: float) -> list[float]:
-        values = find(cookie_header, self._name)
+        values = find(cookie_header, self._name) if cookie_header else ()
         if len(values) != 1:
             return []
         try:

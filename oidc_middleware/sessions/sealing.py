@@ -40,6 +40,7 @@ NONCE_BYTES: Final = 12
 MIN_SECRET_BYTES: Final = 32
 
 _TAG_BYTES: Final = 16
+_URL_ALPHABET: Final = bytes.maketrans(b"+/", b"-_")  # RFC 4648 4 to 5
 _STANDARD_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")  # RFC 4648 5 to 4
 _SIGNATURE_LENGTH: Final = 44  # a dot, and base64url of 32 bytes without padding
 
@@ -114,7 +115,7 @@ class Keyring:
             sealed = self._ciphers[purpose][0].encrypt(entropy, plaintext + bytes([padding]) * padding, purpose.encode())
             return b2a_base64(entropy + sealed, newline=False).decode("ascii")
         cipher, signer, _, bound = self._keys[purpose][0]
-        body = urlsafe_b64encode(entropy + cipher.encrypt(entropy, plaintext, bound)).rstrip(b"=")
+        body = b2a_base64(entropy + cipher.encrypt(entropy, plaintext, bound), newline=False).translate(_URL_ALPHABET).rstrip(b"=")
         return signer.sign(body).decode("ascii")
 
     def open(self, purpose: str, text: str | bytes) -> bytes:

@@ -176,7 +176,7 @@ def test_st_07_a_second_before(stage):
 def test_st_08():
     """A hundred thousand states: unique, 256 bits each, no bit position that favours a value, nothing that grows with time."""
     draw = SystemClock().random
-    made = [new_pending_login(draw, return_to="/", issuer="i", redirect_uri="r", created=0.0).state for _ in range(100_000)]
+    made = [new_pending_login(draw(96), return_to="/", issuer="i", redirect_uri="r", created=0.0).state for _ in range(100_000)]
     assert len(set(made)) == 100_000
     assert {len(state) for state in made} == {43}
     for position in range(42):  # the last character holds four bits only

@@ -3,7 +3,6 @@
 import logging
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import replace
-from io import BytesIO
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -31,7 +30,7 @@ class Return:
         self.site = self.rp.sites.fixed
         self.now = self.driver.clock.now()
         self.login = new_pending_login(
-            self.driver.clock.random, return_to="/target", issuer=issuer, redirect_uri=self.site.redirect_uri, created=self.now
+            self.driver.clock.random(96), return_to="/target", issuer=issuer, redirect_uri=self.site.redirect_uri, created=self.now
         )
         set_cookie, *_ = self.site.logins.add("", self.login, self.driver.clock.random(12), self.now)
         self.cookie = set_cookie.partition(";")[0]
@@ -212,13 +211,13 @@ def test_the_back_button_is_a_line_in_the_log():
 def test_no_byte_of_entropy_is_used_twice_or_made_up():
     entropy = bytes(range(96))
     values = {"return_to": "/", "issuer": "i", "redirect_uri": "r", "created": 0.0}
-    made = new_pending_login(BytesIO(entropy).read, **values)
+    made = new_pending_login(entropy, **values)
     tokens = (made.state, made.nonce, made.code_verifier)
     assert b"".join(urlsafe_b64decode(token + "=") for token in tokens) == entropy
     assert tokens == tuple(urlsafe_b64encode(entropy[start : start + 32]).decode().rstrip("=") for start in (0, 32, 64))
-    for length in (0, 31, 64, 95):
+    for length in (0, 32, 64, 95, 97, 192):
         with pytest.raises(ValueError, match="32 random bytes"):
-            new_pending_login(BytesIO(entropy[:length]).read, **values)
+            new_pending_login((2 * entropy)[:length], **values)
 
 
 @pytest.mark.row("ST-08", "PK-01")

@@ -205,5 +205,7 @@ def test_a_path_that_is_no_text_leads_back_to_something_that_can_be_written():
     assert own_path(request("/caf\udce9"), site) == "/caf%3F"
     assert own_path(request("/caf\udce9", target="/caf%E9?x"), site) == "/caf%E9"
     assert own_path(request("/caf\xe9", target="/other", query="y"), site) == "/caf%C3%A9?y", "a target that says something else is not believed"
+    assert own_path(request("/a%20b", target="/a%20b"), site) == "/a%2520b", "one that looks the same says something else"
+    assert own_path(request("/a%20b", target="/a%2520b?z"), site) == "/a%2520b"
     assert own_path(request("", target=""), site) == "/"
     assert own_path(request("/a@b:c/d e~(1)"), site) == "/a@b:c/d%20e~(1)", "as browsers write it"

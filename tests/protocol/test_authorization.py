@@ -46,6 +46,15 @@ def test_every_name_occurs_once_and_ours_win():
     assert request("https://op.example/a?tenant=x&prompt=none", extra={"prompt": "login"})["prompt"] == "login"
 
 
+@pytest.mark.parametrize("name", ["state", "nonce", "code_challenge"])
+@pytest.mark.parametrize("value", ["a&b=c", "a b", "a+b", "é", "%41", "a#b", "-._~", ""])
+def test_what_is_new_in_every_login_arrives_whatever_it_is(name, value):
+    url = authorization_request("https://op.example/authorize", scopes=("openid", "email"), **OWN | {name: value})
+    assert dict(parse_qsl(urlsplit(url).query, keep_blank_values=True, strict_parsing=True)) == request() | {name: value}
+    assert url.isascii()
+    assert url.count("&") == 7
+
+
 def test_the_endpoints_own_query_is_kept():
     assert request("https://op.example/a?tenant=a%26b&p=B2C_1")["tenant"] == "a&b"
 

@@ -106,7 +106,7 @@ def logins(names, keyring):
 def begin(random, now):
     def make(return_to="/reports?year=2026", created=now, **more):
         values = {"issuer": "https://login.example.com/realms/main", "redirect_uri": "https://dash.example.com/oidc/callback", **more}
-        return new_pending_login(random, return_to=return_to, created=created, **values)
+        return new_pending_login(random(96), return_to=return_to, created=created, **values)
 
     return make
 

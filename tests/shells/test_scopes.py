@@ -1,10 +1,12 @@
 """What each shell makes of a server's request, in the places where servers differ."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from oidc_middleware import asgi, wsgi
 from oidc_middleware.flows.messages import Respond
-from oidc_middleware.flows.raw_headers import cookie_and_spoofs
+from oidc_middleware.flows.raw_headers import HeaderTable, cookie_and_spoofs
 from oidc_middleware.testing import run_async
 
 OPTIONS = {
@@ -63,6 +65,19 @@ def test_headers_are_found_by_name_each_with_all_its_values():
     request = asgi._request(scope, cookie, 0.0)
     assert (request.headers("accept"), request.headers("origin"), request.cookie, spoofed) == (["a", "\xe9"], [], "a=1; b=\xe9", False)
     assert (request.header("accept"), request.header("x-accept"), request.header("origin")) == ("", "c", "")
+
+
+names = st.sampled_from([b"accept", b"Accept", b"ACCEPT", b"origin", b"x-accept", b"Origin", b"\xc9"])
+
+
+@pytest.mark.row("CK-12")
+@given(st.lists(st.tuples(names, st.binary(max_size=3)), max_size=6))
+def test_whatever_way_a_server_writes_names_all_values_are_found_in_their_order(headers):
+    for pairs in (headers, tuple(map(list, headers))):
+        values = HeaderTable(pairs).values
+        for _ in range(2):
+            for name in ("accept", "origin", "x-accept", "absent"):
+                assert values(name) == [value.decode("latin-1") for key, value in headers if key.lower() == name.encode()]
 
 
 @pytest.mark.row("PA-09")
