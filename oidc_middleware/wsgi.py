@@ -151,17 +151,25 @@ _MAX_HARMLESS: Final = 1_024
 def _set_user(environ: WSGIEnvironment, user: User) -> None:
     """Our word alone says who is there: whatever the client, or a server on its behalf, put into these keys is gone (catalogue HD-05)."""
     harmless = _harmless
-    for key in [key for key in environ if key not in harmless]:
-        if key in _IDENTITY_KEYS or (key.startswith("HTTP_") and is_identity_header(key[5:])):
-            del environ[key]
-        elif len(key) <= MAX_REMEMBERED:
-            if len(harmless) >= _MAX_HARMLESS:
-                harmless.clear()
-            harmless.add(key)
+    for key in environ:
+        if key not in harmless:
+            _look_at_keys(environ)
+            break
     environ[USER_KEY] = user
     if user.is_authenticated:
         environ["REMOTE_USER"] = _native(user.identity)
         environ["AUTH_TYPE"] = "oidc"
+
+
+def _look_at_keys(environ: WSGIEnvironment) -> None:
+    """Take out those that claim an identity, and remember the others."""
+    for key in [key for key in environ if key not in _harmless]:
+        if key in _IDENTITY_KEYS or (key.startswith("HTTP_") and is_identity_header(key[5:])):
+            del environ[key]
+        elif len(key) <= MAX_REMEMBERED:
+            if len(_harmless) >= _MAX_HARMLESS:
+                _harmless.clear()
+            _harmless.add(key)
 
 
 def _outgoing(start_response: StartResponse, set_cookies: Sequence[str]) -> StartResponse:
@@ -175,10 +183,13 @@ def _outgoing(start_response: StartResponse, set_cookies: Sequence[str]) -> Star
 
 
 def _outgoing_headers(headers: Headers, set_cookies: Sequence[str]) -> Headers:
-    lowered = [(name.lower(), value) for name, value in headers]
-    if not set_cookies and _CACHING.isdisjoint([name for name, _ in lowered]):
-        return [*headers, _NO_STORE]
-    control = private_caching(lowered)
+    if not set_cookies:
+        for name, _ in headers:
+            if name.lower() in _CACHING:
+                break
+        else:
+            return [*headers, _NO_STORE]
+    control = private_caching([(name.lower(), value) for name, value in headers])
     headers = list(headers)
     if set_cookies:
         control = "private, no-store"
