@@ -125,16 +125,14 @@ class OIDCMiddleware:
         cookie, spoofed = cookie_and_spoofs(scope["headers"])
         try:
             now = self._now()
-            recalled, known = self._lane.recall(cookie, scope["path"], now) if cookie else None, None
-            if isinstance(recalled, Unsure):
-                known = await self._world.heard(recalled.question)
-                recalled = recalled.settled(known.result)
-            decision: Decision | None = recalled
-            if decision is None:
+            recalled = self._lane.recall(cookie, scope["path"], now) if cookie else None
+            if isinstance(recalled, PassThrough):
+                decision: Decision = recalled
+            else:
                 address = (scope.get("root_path") or "", scope["path"], scope.get("raw_path") or b"")
-                decision = self._lane.public(cookie, address)
-                if decision is None:
-                    decision = await self._decided(_request(scope, cookie, now), receive, known)
+                stranger = self._lane.public(cookie, address) if recalled is None else None
+                decision = stranger or await self._asked(recalled, scope, cookie, now, receive)
+                if stranger is None:
                     self._lane.learn(cookie, address, decision)
         except Exception as error:  # noqa: BLE001  # a fault of ours or of a rule: nobody gets in, and no text of it gets out (ER-03)
             decision = self._fault(scope, error)
@@ -167,6 +165,15 @@ class OIDCMiddleware:
             await self.app(seen, receive, send)
         else:
             await self._attendance.attend(decision.watch, self.app, seen, receive, send)
+
+    async def _asked(self, recalled: Unsure | None, scope: Scope, cookie: bytes, now: float, receive: Receive) -> Decision:
+        known = None
+        if recalled is not None:
+            known = await self._world.heard(recalled.question)
+            decision = recalled.settled(known.result)
+            if decision is not None:
+                return decision
+        return await self._decided(_request(scope, cookie, now), receive, known)
 
     async def _decided(self, request: Request, receive: Receive, known: Known | None = None) -> Decision:
         outcome = gate(request, self._rp)

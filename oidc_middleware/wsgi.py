@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from oidc_middleware.clock import Clock
 from oidc_middleware.config import load_settings
-from oidc_middleware.drive import Known, SyncWorld, run
+from oidc_middleware.drive import SyncWorld, run
 from oidc_middleware.errors import LoginError
 from oidc_middleware.flows.answers import unexpected_error
 from oidc_middleware.flows.backchannel import sign_out_everywhere
@@ -79,16 +79,14 @@ class OIDCMiddleware:
                 self._look_at_workers(environ)
             get, lane, now = environ.get, self._lane, self._now()
             cookie, path = get("HTTP_COOKIE", ""), get("PATH_INFO", "")
-            recalled, known = lane.recall(cookie, path, now) if cookie else None, None
-            if isinstance(recalled, Unsure):
-                known = self._world.heard(recalled.question)
-                recalled = recalled.settled(known.result)
-            decision: Decision | None = recalled
-            if decision is None:
+            recalled = lane.recall(cookie, path, now) if cookie else None
+            if isinstance(recalled, PassThrough):
+                decision: Decision = recalled
+            else:
                 address = (get("SCRIPT_NAME", ""), path, get("REQUEST_URI") or get("RAW_URI") or "")
-                decision = lane.public(cookie, address)
-                if decision is None:
-                    decision = self._decided(environ, now, known)
+                stranger = lane.public(cookie, address) if recalled is None else None
+                decision = stranger or self._asked(recalled, environ, now)
+                if stranger is None:
                     lane.learn(cookie, address, decision)
         except Exception as error:  # noqa: BLE001  # a fault of ours or of a rule: nobody gets in, and no text of it gets out (ER-03)
             self._world.log.fault(self._now(), error)
@@ -103,7 +101,13 @@ class OIDCMiddleware:
             return body.of(self.app(environ, body.start_response))
         return _respond(decision, environ, start_response)
 
-    def _decided(self, environ: WSGIEnvironment, now: float, known: Known | None) -> Decision:
+    def _asked(self, recalled: Unsure | None, environ: WSGIEnvironment, now: float) -> Decision:
+        known = None
+        if recalled is not None:
+            known = self._world.heard(recalled.question)
+            decision = recalled.settled(known.result)
+            if decision is not None:
+                return decision
         outcome = gate(_request(environ, now), self._rp)
         return outcome if isinstance(outcome, (PassThrough, Respond)) else run(outcome, self._world, partial(_read_body, environ), known)
 

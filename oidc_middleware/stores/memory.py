@@ -83,9 +83,13 @@ class MemoryStore(Instant):
 
     def still(self, key: str, version: int, now: float) -> bool:
         """See :class:`~oidc_middleware.stores.base.Instant`."""
+        sessions = self._sessions.entries
         with self._lock:
-            session = self._sessions.get(key, now)
-        return session is not None and session.version == version
+            session = sessions.get(key)
+            if session is None or session[0] <= now:
+                return False
+            sessions.move_to_end(key)
+        return session[2] == version
 
     def create(self, key: str, data: bytes, *, ttl: float, indexes: tuple[str, ...], issued_at: float, now: float) -> bool:
         with self._lock:

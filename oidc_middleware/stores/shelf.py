@@ -28,34 +28,35 @@ class Shelf(Generic[Entry]):
     def __init__(self, limit: int, dropped: Callable[[str, Entry], None] | None = None) -> None:
         self._limit = limit
         self._dropped = dropped
-        self._entries: OrderedDict[str, Entry] = OrderedDict()
+        #: What is kept, for whoever cannot afford a call: the one used last is at the end.
+        self.entries: OrderedDict[str, Entry] = OrderedDict()
         self._slots: dict[int, set[str]] = {}
         self._order: list[int] = []
         #: Entries thrown out although they had not expired.
         self.evicted = 0
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
     @property
     def is_full(self) -> bool:
         """Whether the next new entry would throw one out."""
-        return len(self._entries) >= self._limit
+        return len(self.entries) >= self._limit
 
     def get(self, key: str, now: float) -> Entry | None:
         """What is kept under *key*, which is thereby the one used last."""
-        entry = self._entries.get(key)
+        entry = self.entries.get(key)
         if entry is None:
             return None
         if entry[0] <= now:
             self._drop(key)
             return None
-        self._entries.move_to_end(key)
+        self.entries.move_to_end(key)
         return entry
 
     def look(self, key: str, now: float) -> Entry | None:
         """What is kept under *key*, which does not count as a use."""
-        entry = self._entries.get(key)
+        entry = self.entries.get(key)
         return entry if entry is not None and entry[0] > now else None
 
     def put(self, key: str, entry: Entry, now: float) -> None:
@@ -63,8 +64,8 @@ class Shelf(Generic[Entry]):
         self.sweep(now)
         if not self._leave(key) and self.is_full:
             self.evicted += 1
-            self._drop(next(iter(self._entries)))
-        self._entries[key] = entry
+            self._drop(next(iter(self.entries)))
+        self.entries[key] = entry
         slot = int(entry[0] // _SLOT)
         if slot not in self._slots:
             self._slots[slot] = set()
@@ -73,7 +74,7 @@ class Shelf(Generic[Entry]):
 
     def expiry(self, key: str) -> float:
         """When *key* expires; 0 if there is no such entry."""
-        entry = self._entries.get(key)
+        entry = self.entries.get(key)
         return entry[0] if entry else 0.0
 
     def pop(self, key: str, now: float) -> Entry | None:
@@ -100,7 +101,7 @@ class Shelf(Generic[Entry]):
             self._dropped(key, entry)
 
     def _leave(self, key: str) -> Entry | None:
-        entry = self._entries.pop(key, None)
+        entry = self.entries.pop(key, None)
         if entry is not None:
             self._slots[int(entry[0] // _SLOT)].discard(key)
         return entry

@@ -68,7 +68,7 @@ def test_f_pr_13_memory_never_stops_to_clean_up():
     assert len(dropped) == MANY
     assert calls <= MANY // SWEPT + 60, "and it is done by as few calls as that takes"
     assert set(store._members) == {_short(f"later-{each}") for each in range(calls)}
-    assert not [key for key in store._sessions._entries if key.startswith("k")]
+    assert not [key for key in store._sessions.entries if key.startswith("k")]
 
 
 @pytest.mark.row("F-PR-13")
