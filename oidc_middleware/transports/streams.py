@@ -178,6 +178,7 @@ class _Received(asyncio.Protocol):
     def __init__(self) -> None:
         self.data = bytearray()
         self.over = False
+        self.lost = False
         self.error: Exception | None = None
         self.writable: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
@@ -197,7 +198,7 @@ class _Received(asyncio.Protocol):
         _wake(self._arrives)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.over, self.error = True, exc
+        self.over, self.lost, self.error = True, True, exc
         _wake(self._arrives)
         _wake(self.writable)
 
@@ -247,7 +248,8 @@ class _AsyncioStream(httpcore.AsyncNetworkStream):
             raise httpcore.WriteError("the connection ended")
 
     async def aclose(self) -> None:
-        self._transport.abort()  # without a farewell over TLS, for which the other side could keep us waiting
+        if not self._received.lost:  # asyncio would stumble over a transport that sent its last bytes after the other side's end
+            self._transport.abort()  # without a farewell over TLS, for which the other side could keep us waiting
         await asyncio.sleep(0)  # the event loop closes the socket in its next turn
 
     async def start_tls(

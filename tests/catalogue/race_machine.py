@@ -7,14 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from oidc_middleware.flows.backchannel import sign_out_everywhere
-from oidc_middleware.flows.gate import gate
-from oidc_middleware.flows.messages import PassThrough, Request, Respond
+from oidc_middleware.flows.messages import PassThrough, Request
 from oidc_middleware.flows.revocation import MEMORY_SECONDS
 from oidc_middleware.stores import open_sync
 from oidc_middleware.testing import REMOVE
 from oidc_middleware.testing.cookie_jar import CookieJar
 from tests.catalogue.helpers import Stage
-from tests.catalogue.races import End, Session, Task, Worker
+from tests.catalogue.races import End, Session, Task, Worker, asked
 from tests.conformance.party import BASE_URL
 
 LIFE = 300
@@ -76,8 +75,7 @@ class Races(RuleBasedStateMachine):
     def _ask(self, name, worker, request, done, **options):
         """A request, as the shell asks for it: the lane, then the gate."""
         here = self.workers[worker]
-        decision = here.lane.recall(request.cookie, request.path, request.now) or gate(request, here.rp)
-        flow = _at_once(decision) if isinstance(decision, (PassThrough, Respond)) else decision
+        flow = asked(here, request)
 
         def remembered(task):
             if isinstance(task.result, PassThrough):
@@ -332,8 +330,3 @@ class _NoLog:
 def _session_values(stage, header):
     pairs = [pair.partition("=") for pair in header.split("; ")]
     return {value for name, _, value in pairs if name.startswith(stage.session_name) and value}
-
-
-def _at_once(decision):
-    return decision
-    yield

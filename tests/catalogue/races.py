@@ -8,9 +8,12 @@ what is heard of it here are two moments. Single flight and shielding are done a
 from dataclasses import dataclass, field
 from typing import Any
 
+from oidc_middleware.drive import Known
 from oidc_middleware.errors import OIDCError
 from oidc_middleware.flows.effects import Connected, Fetch, Once, ReadBody, Shielded, Sleep
-from oidc_middleware.flows.lane import Lane
+from oidc_middleware.flows.gate import gate
+from oidc_middleware.flows.lane import Lane, Unsure
+from oidc_middleware.flows.messages import PassThrough, Respond
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.stores import instant
 
@@ -144,6 +147,40 @@ class Worker:
         # The flow of access_token() is stepped by hand as well.
         self.rp = RelyingParty(self.app._rp.settings, drive=lambda flow: flow, still=instant(self.world.store))
         self.lane, self.flights = Lane(self.rp), {}
+
+
+def asked(worker, request):
+    """What *worker* says to *request*, as a flow of the steps that a shell takes: the lane, perhaps a look into the store, then the gate."""
+    recalled, known = worker.lane.recall(request.cookie, request.path, request.now), None
+    if isinstance(recalled, Unsure):
+        try:
+            known = Known(recalled.question, (yield recalled.question))
+        except OIDCError as error:
+            known = Known(recalled.question, None, error)
+        recalled = recalled.settled(known.result)
+    if recalled is not None:
+        return recalled
+    outcome = gate(request, worker.rp)
+    return outcome if isinstance(outcome, (PassThrough, Respond)) else (yield from _knowing(known, outcome))
+
+
+def _knowing(known, flow):
+    """*flow*, whose first question need not be asked again if it is the one that is *known*."""
+    if known is None:
+        return (yield from flow)
+    try:
+        effect = known.begun(flow, next(flow))
+        while True:
+            try:
+                result = yield effect
+            except OIDCError as error:
+                effect = flow.throw(error)
+            else:
+                effect = flow.send(result)
+    except StopIteration as end:
+        return end.value
+    finally:
+        flow.close()
 
 
 @dataclass

@@ -1,16 +1,19 @@
 """Our own connections: what is said over them, which answers are answers, and that none stays open."""
 
+import asyncio
 import socket
 import struct
 import threading
 import time
 
 import anyio
+import httpcore
 import pytest
 
 from oidc_middleware.errors import ProviderError, Unavailable
 from oidc_middleware.protocol.messages import HttpRequest
 from oidc_middleware.transports.client import AsyncHttp, SyncHttp
+from oidc_middleware.transports.streams import AsyncioBackend
 from tests.transports.harness import AMPLE, get, post, reply
 
 
@@ -117,6 +120,32 @@ def test_who_refuses_before_everything_was_sent_is_heard(provider):
 
     got = send(post(provider(script).url, b"x" * 5_000_000))
     assert (got.status, got.body) == (413, b"enough")
+
+
+@pytest.mark.row("F-OP-09")
+def test_a_connection_that_was_lost_after_its_last_byte_is_closed_like_any(provider):
+    """The other side ends first, and takes the rest of what is sent later: asyncio's transport is then gone before anybody closes it."""
+    go_on, taken = threading.Event(), threading.Event()
+
+    def script(peer):
+        peer.sock.shutdown(socket.SHUT_WR)
+        go_on.wait(AMPLE)
+        while peer.sock.recv(1_000_000):
+            pass
+        taken.set()
+
+    async def written(port):
+        stream = await AsyncioBackend().connect_tcp("127.0.0.1", port, AMPLE)
+        writing = asyncio.ensure_future(stream.write(b"x" * 8_000_000))
+        assert await stream.read(1) == b""
+        go_on.set()
+        with pytest.raises(httpcore.WriteError):
+            await writing
+        assert await asyncio.to_thread(taken.wait, AMPLE)
+        await stream.aclose()
+        await stream.aclose()
+
+    asyncio.run(written(int(provider(script).url.rsplit(":", 1)[1].partition("/")[0])))
 
 
 @pytest.mark.row("F-OP-09", "DI-09")
