@@ -125,9 +125,15 @@ class Plans:
         return self._doubt(index, self._delete_index(index, issued_until, keep, now))
 
     def _delete_index(self, index: str, issued_until: float, keep: float, now: float) -> Plan[int]:
-        full, total, name = False, 0, self._name("i", index)
+        total: int = 0
+        full, name = False, self._name("i", index)
         try:
             yield from self.mark(index, issued_until=issued_until, keep=keep, now=now)
+            while self._together:  # one script a batch, and what the index names need not travel (catalogue F-PR-14)
+                ((ended, looked),) = yield [self._end(index, issued_until, keep, now)]
+                total += ended
+                if looked < BATCH:
+                    return total
         except Unavailable as error:
             if error.code != "store_full":
                 raise
@@ -201,15 +207,22 @@ class Plans:
 
     def _bury(self, keys: list[str], keep: float, now: float, *, always: bool) -> Plan[int]:
         """Put tombstones in place of sessions: how many there were. A server that is full gets rid of the sessions at least."""
-        names, size = [self._name("s", key) for key in keys], len(keys) if self._together else 1
-        stone, ttl, step = _HEAD.pack(_FORMAT, 0, now + keep, 0), _lasting(keep, keys[0]), _milliseconds(_spread(keep) / BATCH)
+        names, stone = [self._name("s", key) for key in keys], self._stone(keep, now)
         try:
-            ended = yield [scripts.bury(names[at : at + size], stone, now, ttl + at * step, step, always=always) for at in range(0, len(keys), size)]
+            buries = zip(names, keys, strict=True)
+            ended = yield [scripts.bury(name, stone, now, _lasting(keep, key), always=always) for name, key in buries]
         except Unavailable as error:
             if error.code != "store_full":
                 raise
             ended = yield [("UNLINK", name) for name in names]
         return sum(ended)
+
+    def _end(self, index: str, issued_until: float, keep: float, now: float) -> Command:
+        lasting, step = _lasting(keep, index), _milliseconds(_spread(keep) / BATCH)
+        return scripts.end(self._name("i", index), self._name("s", ""), self._stone(keep, now), issued_until, now, lasting, step, BATCH)
+
+    def _stone(self, keep: float, now: float) -> bytes:
+        return _HEAD.pack(_FORMAT, 0, now + keep, 0)
 
     def _tidy(self, index: str) -> Plan[None]:
         """Take sessions that are no more out of *index*, oldest first: it would grow with every login of an account that many share."""

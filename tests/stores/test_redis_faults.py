@@ -330,7 +330,7 @@ def test_deleting_fails_midway_and_is_completed_when_repeated(opened, redis_serv
     proxy = proxied(redis_server)
     store = opened(proxy.url, shell)
     store.get("k1", NOW)
-    proxy.cut_after = 4
+    proxy.cut_after = 2
     assert refused(lambda: store.delete_index("sub-1", issued_until=NOW, keep=60, now=NOW)) == "store_unavailable"
     left = sum(direct.get(f"k{number}", NOW) is not None for number in range(1_203))
     assert 0 < left < 1_203
