@@ -10,13 +10,14 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, TypeVar
 
 from oidc_middleware.errors import Unavailable
 from oidc_middleware.stores import sqlite_schema as sql
 from oidc_middleware.stores.base import BATCH, Instant, Record, full, unavailable
+from oidc_middleware.stores.turns import Turns
 
 Result = TypeVar("Result")
 
@@ -24,6 +25,16 @@ Result = TypeVar("Result")
 PATIENCE: Final = 1.0
 #: The most that the file may grow to; whatever comes then is ``store_full``.
 MAX_MEGABYTES: Final = 1024
+
+#: Seconds after which a session is looked at again though nobody wrote to it: an older version of us, or somebody by hand, tells nobody.
+SEEN_SECONDS: Final = 1.0
+#: Sessions that need not be looked at again, at most; then all are.
+_MOST_SEEN: Final = 4_096
+#: A session that was looked at: where its turn is and what that was, its version, from when and until when that is good.
+_Seen = tuple[memoryview, int, int, int, float, float]
+
+#: To be told of the sessions that are about to be written to.
+Writes = Callable[[Iterable[str]], None]
 
 #: Connections that a child process inherited. Closing or forgetting them would touch the parent's file.
 _INHERITED: Final[list[sqlite3.Connection]] = []
@@ -66,6 +77,8 @@ class SqliteStore(Instant):
         self._max_megabytes = max_megabytes
         self._mine = threading.local()
         self._all: weakref.WeakSet[_Open] = weakref.WeakSet()
+        self._shared: Turns | None = None
+        self._seen: dict[str, _Seen] = {}
 
     def __repr__(self) -> str:
         return f"<SqliteStore {self._path}>"
@@ -79,11 +92,28 @@ class SqliteStore(Instant):
 
     def still(self, key: str, version: int, now: float) -> bool:
         """See :class:`~oidc_middleware.stores.base.Instant`."""
+        seen = self._seen.get(key)
+        if seen is not None:
+            numbers, place, number, known, asked, until = seen
+            if known == version and asked <= now < until and numbers[place] == number:
+                return True
+        return self._look(key, version, now)
+
+    def _look(self, key: str, version: int, now: float) -> bool:
+        """What :meth:`still` says, from the file. It need not be read again until somebody writes, or for :data:`SEEN_SECONDS`."""
         try:
+            look, turns = self._opened().look, self._turns()
+            place = turns.place(key)
+            number = turns.settled(place)
             # All of it: a statement that is not at its end keeps its view of the file, and others' writes unseen.
-            return bool(self._opened().look(sql.STILL, (key, version, now)).fetchall())
+            rows = look(sql.STILL, (now + SEEN_SECONDS, key, version, now)).fetchall()
         except (sqlite3.Error, OSError, Unavailable):
             return False
+        if rows and number is not None:
+            if len(self._seen) >= _MOST_SEEN:
+                self._seen.clear()
+            self._seen[key] = turns.numbers, place, number, version, now, rows[0][0]
+        return bool(rows)
 
     def create(self, key: str, data: bytes, *, ttl: float, indexes: tuple[str, ...], issued_at: float, now: float) -> bool:
         def work(db: sqlite3.Connection) -> bool:
@@ -102,33 +132,36 @@ class SqliteStore(Instant):
         return self._write(work)
 
     def replace(self, key: str, data: bytes, version: int, *, ttl: float, now: float) -> bool:
-        def work(db: sqlite3.Connection) -> bool:
+        def work(db: sqlite3.Connection, writes: Writes) -> bool:
+            writes([key])
             if db.execute(sql.REPLACE, (data, now + ttl, key, version, now)).rowcount:
                 return True
             row = db.execute(sql.GET, (key, now)).fetchone()
             return bool(row == (data, version + 1))
 
-        return self._do(work)
+        return self._change(work)
 
     def delete(self, key: str, *, keep: float, now: float) -> bool:
-        def work(db: sqlite3.Connection) -> bool:
+        def work(db: sqlite3.Connection, writes: Writes) -> bool:
             _sweep(db, now)
+            writes([key])
             there = db.execute(sql.GET, (key, now)).fetchone() is not None
             db.execute(sql.BURY, (key, now + keep))
             return there
 
-        return self._write(work)
+        return self._change(work)
 
     def delete_index(self, index: str, *, issued_until: float, keep: float, now: float) -> int:
         self.mark(index, issued_until=issued_until, keep=keep, now=now)
 
-        def work(db: sqlite3.Connection) -> int:
+        def work(db: sqlite3.Connection, writes: Writes) -> int:
             keys = db.execute(sql.MEMBERS, (index, issued_until, now, BATCH)).fetchall()
+            writes(key for (key,) in keys)
             db.executemany(sql.BURY, [(key, now + keep) for (key,) in keys])
             return len(keys)
 
         total = 0
-        while done := self._write(work):
+        while done := self._change(work):
             total += done
         return total
 
@@ -185,6 +218,15 @@ class SqliteStore(Instant):
         for known in list(self._all):
             known.close()
         self._mine = threading.local()
+        self._shared = None
+        self._seen.clear()
+
+    def _change(self, work: Callable[[sqlite3.Connection, Writes], Result]) -> Result:
+        """As :meth:`_write`, for what others may have seen: *work* names the sessions that it writes to, before it does."""
+        begun: dict[int, int] = {}
+        result = self._write(lambda db: work(db, lambda keys: begun.update(self._turns().begin(keys))))
+        self._turns().done(begun)  # only now, and not after an error: whether others see it is not known then
+        return result
 
     def _write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run *work* as the only writer; all of it or nothing."""
@@ -216,6 +258,12 @@ class SqliteStore(Instant):
             known = self._mine.open = _Open(self._connect())
             self._all.add(known)
         return known
+
+    def _turns(self) -> Turns:
+        """One for the process, and for those that it forks: they share the memory."""
+        if self._shared is None:
+            self._shared = Turns(self._path.with_name(f"{self._path.name}-turns"))
+        return self._shared
 
     def _connect(self) -> sqlite3.Connection:
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives the files beside it the same mode

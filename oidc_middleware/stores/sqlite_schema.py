@@ -31,7 +31,7 @@ _SCHEMA: Final = (
 )
 
 GET: Final = "SELECT data, version FROM session WHERE key = ? AND expires > ? AND data IS NOT NULL"
-STILL: Final = "SELECT 1 FROM session WHERE key = ? AND version = ? AND expires > ? AND data IS NOT NULL"
+STILL: Final = "SELECT min(expires, ?) FROM session WHERE key = ? AND version = ? AND expires > ? AND data IS NOT NULL"
 KNOWN: Final = "SELECT data FROM session WHERE key = ? AND expires > ?"
 REMOVE: Final = "DELETE FROM session WHERE key = ?"
 CREATE: Final = "INSERT INTO session (key, data, version, issued_at, expires) VALUES (?, ?, 1, ?, ?)"
