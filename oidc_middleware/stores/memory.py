@@ -83,13 +83,16 @@ class MemoryStore(Instant):
 
     def still(self, key: str, version: int, now: float) -> bool:
         """See :class:`~oidc_middleware.stores.base.Instant`."""
+        # Without the lock, which costs as much as the rest: each step is whole by itself, and what others take out in between is gone.
         sessions = self._sessions.entries
-        with self._lock:
-            session = sessions.get(key)
-            if session is None or session[0] <= now:
-                return False
+        session = sessions.get(key)
+        if session is None or session[0] <= now or session[2] != version:
+            return False
+        try:
             sessions.move_to_end(key)
-        return session[2] == version
+        except KeyError:
+            return False
+        return True
 
     def create(self, key: str, data: bytes, *, ttl: float, indexes: tuple[str, ...], issued_at: float, now: float) -> bool:
         with self._lock:

@@ -20,7 +20,8 @@ _SWEEP: Final = 16
 
 
 class Shelf(Generic[Entry]):
-    """At most *limit* entries, each with its time of expiry, in the order of their last use. Not safe for threads by itself.
+    """At most *limit* entries, each with its time of expiry, in the order of their last use. Not safe for threads by itself, but for ``move_to_end`` of
+    its entries.
 
     *dropped* is told what was thrown out because it expired or because there was no room.
     """
@@ -28,7 +29,7 @@ class Shelf(Generic[Entry]):
     def __init__(self, limit: int, dropped: Callable[[str, Entry], None] | None = None) -> None:
         self._limit = limit
         self._dropped = dropped
-        #: What is kept, for whoever cannot afford a call: the one used last is at the end.
+        #: What is kept, for whoever cannot afford a call or a lock: the one used last is at the end.
         self.entries: OrderedDict[str, Entry] = OrderedDict()
         self._slots: dict[int, set[str]] = {}
         self._order: list[int] = []
@@ -63,8 +64,7 @@ class Shelf(Generic[Entry]):
         """Set *key*. The entry that was idle the longest makes room for it."""
         self.sweep(now)
         if not self._leave(key) and self.is_full:
-            self.evicted += 1
-            self._drop(next(iter(self.entries)))
+            self._evict()
         self.entries[key] = entry
         slot = int(entry[0] // _SLOT)
         if slot not in self._slots:
@@ -105,3 +105,11 @@ class Shelf(Generic[Entry]):
         if entry is not None:
             self._slots[int(entry[0] // _SLOT)].discard(key)
         return entry
+
+    def _evict(self) -> None:
+        """Throw out the entry that was idle the longest."""
+        key, entry = self.entries.popitem(last=False)  # in one step: who only looks moves others meanwhile
+        self._slots[int(entry[0] // _SLOT)].discard(key)
+        self.evicted += 1
+        if self._dropped:
+            self._dropped(key, entry)
