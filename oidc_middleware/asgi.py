@@ -23,7 +23,7 @@ from oidc_middleware.flows.backchannel import sign_out_everywhere
 from oidc_middleware.flows.gate import gate
 from oidc_middleware.flows.lane import Lane, Unsure
 from oidc_middleware.flows.messages import Decision, PassThrough, Request, Respond
-from oidc_middleware.flows.raw_headers import HeaderTable, cookie_and_spoofs, outgoing_headers, own_headers, without_spoofs
+from oidc_middleware.flows.raw_headers import CACHING, NO_STORE, HeaderTable, cookie_and_spoofs, outgoing_headers, own_headers, without_spoofs
 from oidc_middleware.flows.relying_party import RelyingParty
 from oidc_middleware.long_lived import attend_answer
 from oidc_middleware.stores import NOT_SHARED, instant, memory_of, open_async, several_announced
@@ -140,11 +140,15 @@ class OIDCMiddleware:
             answer = _outgoing(send, decision.set_cookies) if decision.private else send
             seen = _with_user(scope, decision.user, spoofed)
             if self._cuts and decision.user.is_authenticated:
-                await attend_answer(self.app, self._rp, self._world, lambda: _request(scope, cookie, self._now()), seen, receive, answer)
+                await self._attended(scope, cookie, seen, receive, answer)
             else:
                 await self.app(seen, receive, answer)
         else:
             await _respond(decision, scope, send)
+
+    async def _attended(self, scope: Scope, cookie: bytes, seen: Scope, receive: Receive, answer: Send) -> None:
+        """The application, whose answer is cut off when the session ends. By itself, for what a function shares with a lambda costs each call of it."""
+        await attend_answer(self.app, self._rp, self._world, lambda: _request(scope, cookie, self._now()), seen, receive, answer)
 
     async def _not_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "websocket":
@@ -217,21 +221,32 @@ def _with_user(scope: Scope, user: identity.User, spoofed: bool) -> Scope:
 
 
 def _outgoing(send: Send, set_cookies: Sequence[str]) -> Send:
-    """*send* with our cookies and the caching rule added to the first start of the answer; the application's own headers stay.
+    """*send* with our cookies and the caching rule added to the start of the answer; the application's own headers stay.
 
-    It returns what *send* returns: a coroutine of its own would cost every message another frame.
+    It returns what *send* returns: a coroutine of its own would cost every message another frame. Where nothing but the rule is to be added, it goes
+    into the application's own list, as Starlette's middlewares do it: an answer that is sent again has it then. Cookies never do.
     """
-    started = False
+    if set_cookies:
 
-    def outgoing(message: Message) -> Awaitable[None]:
-        nonlocal started
-        if not started and message["type"] == "http.response.start":
-            started = True
-            message = dict(message)
-            message["headers"] = outgoing_headers(message.get("headers", ()), set_cookies)
+        def outgoing(message: Message) -> Awaitable[None]:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": outgoing_headers(message.get("headers", ()), set_cookies)}
+            return send(message)
+
+        return outgoing
+
+    def kept_private(message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            headers = message.get("headers")
+            if type(headers) is not list:
+                return send({**message, "headers": outgoing_headers(headers or (), ())})
+            for name, _ in headers:
+                if name in CACHING:
+                    return send({**message, "headers": outgoing_headers(headers, ())})
+            headers.append(NO_STORE)
         return send(message)
 
-    return outgoing
+    return kept_private
 
 
 async def _respond(decision: Respond, scope: Scope, send: Send) -> None:

@@ -14,8 +14,8 @@ from oidc_middleware.flows.outgoing import MAX_REMEMBERED, is_identity_header, p
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
 #: What decides on caching, and the answer where nothing does. ASGI wants names in lower case, yet not every application keeps to it.
-_CACHING: Final = frozenset({b"cache-control", b"etag", b"last-modified", b"Cache-Control", b"ETag", b"Etag", b"Last-Modified"})
-_NO_STORE: Final = (b"cache-control", b"private, no-store")
+CACHING: Final = frozenset({b"cache-control", b"etag", b"last-modified", b"Cache-Control", b"ETag", b"Etag", b"Last-Modified"})
+NO_STORE: Final = (b"cache-control", b"private, no-store")
 
 #: Names of headers seen that neither are a cookie nor claim an identity: what nearly every header of nearly every request is. Clients choose
 #: them, so neither may the names be long, nor may those that came first stay for ever.
@@ -80,10 +80,10 @@ def outgoing_headers(headers: RawHeaders, set_cookies: Sequence[str]) -> list[tu
         headers = list(headers)
     if not set_cookies:
         for name, _ in headers:
-            if name in _CACHING:
+            if name in CACHING:
                 break
         else:
-            return [*headers, _NO_STORE]
+            return [*headers, NO_STORE]
     control = private_caching([(name.lower().decode("latin-1"), value.decode("latin-1")) for name, value in headers])
     if set_cookies:
         control = "private, no-store"

@@ -174,3 +174,44 @@ def test_an_answer_to_head_is_the_same_without_its_body():
         assert sent == [{"type": "http.response.start", "status": 401, "headers": headers}, {"type": "http.response.body", "body": body}]
         assert wsgi._respond(decision, {"REQUEST_METHOD": method}, lambda *start, started=started: started.append(start)) == [body]
         assert started == [("401 Unauthorized", list(decision.headers))]
+
+
+def sent_through(set_cookies, *messages):
+    """What goes out of the answers *messages* of an application."""
+    out = []
+
+    async def send(message):
+        out.append(message)
+
+    async def answers():
+        for message in messages:
+            outgoing = asgi._outgoing(send, set_cookies)
+            await outgoing(message)
+            await outgoing({"type": "http.response.body", "body": b""})
+
+    run_async(answers())
+    assert [message["type"] for message in out[1::2]] == ["http.response.body"] * len(messages)
+    return [list(message["headers"]) for message in out[::2]]
+
+
+@pytest.mark.row("CA-01", "CA-02")
+@pytest.mark.parametrize("kind", [list, tuple, iter])
+def test_an_answer_that_is_sent_again_has_the_caching_rule_once(kind):
+    start = {"type": "http.response.start", "status": 200, "headers": kind([(b"x", b"1")])}
+    ruled = [(b"x", b"1"), (b"cache-control", b"private, no-store")]
+    again = {} if kind is iter else {"again": start}
+    assert sent_through((), start, *again.values()) == [ruled] * (1 + len(again))
+    public = {"type": "http.response.start", "status": 200, "headers": [(b"Cache-Control", b"public, max-age=9")]}
+    assert sent_through((), public) == [[(b"cache-control", b"private, max-age=9")]]
+    assert public["headers"] == [(b"Cache-Control", b"public, max-age=9")]
+    assert sent_through((), {"type": "http.response.start", "status": 200}) == [[(b"cache-control", b"private, no-store")]]
+
+
+@pytest.mark.row("CA-01", "CA-03")
+def test_cookies_of_one_user_never_stay_in_an_answer_that_another_gets_as_well():
+    shared = {"type": "http.response.start", "status": 200, "headers": [(b"x", b"1")]}
+    (first,) = sent_through(("s=ada; Path=/",), shared)
+    assert (b"set-cookie", b"s=ada; Path=/") in first
+    assert shared["headers"] == [(b"x", b"1")]
+    for headers in sent_through((), shared, shared):
+        assert headers == [(b"x", b"1"), (b"cache-control", b"private, no-store")]
