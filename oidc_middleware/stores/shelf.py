@@ -20,8 +20,8 @@ _SWEEP: Final = 16
 
 
 class Shelf(Generic[Entry]):
-    """At most *limit* entries, each with its time of expiry, in the order of their last use. Not safe for threads by itself, but for ``move_to_end`` of
-    its entries.
+    """At most *limit* entries, each with its time of expiry, in the order of their last use. Not safe for threads by itself, except that
+    others may be moved to the end meanwhile.
 
     *dropped* is told what was thrown out because it expired or because there was no room.
     """

@@ -210,6 +210,7 @@ class SqliteStore(Instant):
         try:
             problems: list[str] = self._do(lambda db: [] if db.execute("PRAGMA journal_mode").fetchone() == ("wal",) else [sql.NO_WAL])
             self.forget("check")  # a write, which a file that is not ours to write refuses
+            self._do(lambda _: self._turns())
         except sql.NotOurs as error:
             return [f"the file {self._path} {error.why}"]
         return problems

@@ -223,7 +223,11 @@ def test_where_the_numbers_cannot_be_kept_nothing_is_written_that_others_would_n
         store.delete("k1", keep=60, now=NOW)
     assert caught.value.code == "store_unavailable"
     assert store.get("k1", NOW), "nothing happened"
+    with pytest.raises(Unavailable) as caught:
+        store.check()
+    assert "sessions.db-turns" in caught.value.detail, "an operator learns which file it is"
     path.with_name("sessions.db-turns").rmdir()
+    assert store.check() == []
     assert store.still("k1", 1, NOW)
     assert store.delete("k1", keep=60, now=NOW)
 
