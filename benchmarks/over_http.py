@@ -57,6 +57,7 @@ ASGI = (
     Subject("oidc_middleware, public path, no session", "asgi_ours", (), "/public", at_least=0.97),
     Subject("oidc_middleware, redirect to the provider", "asgi_ours", (), at_least=0.90),
     Subject("least there is: cookie found, user handed on", "asgi_least", subjects.our_cookies(subjects.asgi_ours)),
+    Subject("least there is: and one header in the answer", "asgi_least_private", subjects.our_cookies(subjects.asgi_ours)),
     Subject("least there is: redirect made long ago", "asgi_least", ()),
     Subject("Starlette SessionMiddleware and a check", "asgi_session", [subjects.starlette_cookie()]),
 )

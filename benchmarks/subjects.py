@@ -119,7 +119,7 @@ def flask_app(*, check: bool = False) -> Flask:
 class Least:
     """The least that anything in front of an application does: it looks a cookie up and hands a user on, or sends a redirect that was made long ago.
 
-    No rules, no times, nothing taken out of requests or put into answers.
+    No rules, no times, nothing taken out of requests or put into answers; with *private*, the one header that keeps an answer out of shared caches.
     """
 
     REDIRECT: Final = (  # what ours sends, in names and lengths
@@ -129,8 +129,9 @@ class Least:
         (b"set-cookie", b"oidc_GI7V114b_l_8Kykxb_EbXzk=".ljust(465, b"x")),
     )  # fmt: skip
 
-    def __init__(self, app: AsgiApp) -> None:
+    def __init__(self, app: AsgiApp, *, private: bool = False) -> None:
         self._app = app
+        self._private = private
         self._users: dict[bytes, object] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -138,15 +139,24 @@ class Least:
             for name, value in scope["headers"]:
                 if name == b"cookie":
                     user = self._users.get(value) or self._users.setdefault(value, object())
-                    return await self._app({**scope, "user": user}, receive, send)
+                    return await self._app({**scope, "user": user}, receive, self._kept_private(send) if self._private else send)
             await send({"type": "http.response.start", "status": 302, "headers": [*self.REDIRECT]})
             return await send({"type": "http.response.body", "body": b""})
         return await self._app(scope, receive, send)
+
+    def _kept_private(self, send: Any) -> Any:
+        def outgoing(message: Any) -> Any:
+            if message["type"] == "http.response.start":
+                message["headers"].append((b"cache-control", b"private, no-store"))
+            return send(message)
+
+        return outgoing
 
 
 asgi_bare = starlette_app(_view)
 asgi_ours = ours_asgi(asgi_bare)
 asgi_least = Least(asgi_bare)
+asgi_least_private = Least(asgi_bare, private=True)
 asgi_session = starlette_app(_view_with_session, Middleware(SessionMiddleware, secret_key=SECRET))
 wsgi_bare = flask_app()
 wsgi_ours = ours_wsgi(wsgi_bare)

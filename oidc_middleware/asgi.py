@@ -147,7 +147,7 @@ class OIDCMiddleware:
             await _respond(decision, scope, send)
 
     async def _attended(self, scope: Scope, cookie: bytes, seen: Scope, receive: Receive, answer: Send) -> None:
-        """The application, whose answer is cut off when the session ends. Not in ``__call__``: what that shared with a lambda would cost every call."""
+        """The application, whose answer is cut off when the session ends. Not in ``__call__``: variables shared with a lambda cost every call."""
         await attend_answer(self.app, self._rp, self._world, lambda: _request(scope, cookie, self._now()), seen, receive, answer)
 
     async def _not_http(self, scope: Scope, receive: Receive, send: Send) -> None:
