@@ -221,15 +221,18 @@ def _with_user(scope: Scope, user: identity.User, spoofed: bool) -> Scope:
 
 
 def _outgoing(send: Send, set_cookies: Sequence[str]) -> Send:
-    """*send* with our cookies and the caching rule added to the start of the answer; the application's own headers stay.
+    """*send* with our cookies and the caching rule added to the first start of the answer; the application's own headers stay.
 
     It returns what *send* returns: a coroutine of its own would cost every message another frame. Where nothing but the rule is to be added, it goes
     into the application's own list, as Starlette's middlewares do it: an answer that is sent again has it then. Cookies never do.
     """
     if set_cookies:
+        started = False
 
         def outgoing(message: Message) -> Awaitable[None]:
-            if message["type"] == "http.response.start":
+            nonlocal started
+            if not started and message["type"] == "http.response.start":
+                started = True
                 message = {**message, "headers": outgoing_headers(message.get("headers", ()), set_cookies)}
             return send(message)
 
