@@ -6,6 +6,7 @@ import gc
 import os
 import time
 import tracemalloc
+from collections import OrderedDict
 
 import pytest
 
@@ -157,3 +158,19 @@ def test_many_logouts_of_one_account(opened):
     for _ in range(1_000):
         store.delete_index("sub-1", issued_until=NOW, keep=60, now=NOW)
     assert (time.perf_counter() - began) / 1_000 < 0.005
+
+
+def test_a_session_that_another_thread_ends_while_one_looks_is_over():
+    """The look takes no lock: between its two steps, whatever others do is done."""
+    store = memory.MemoryStore()
+    assert new(store)
+    assert store.still("k1", 1, NOW)
+
+    class Meanwhile(OrderedDict):
+        def get(self, key, default=None):
+            found = super().get(key, default)
+            self.pop(key, None)
+            return found
+
+    store._sessions.entries = Meanwhile(store._sessions.entries)
+    assert not store.still("k1", 1, NOW)

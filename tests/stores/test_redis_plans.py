@@ -1,11 +1,14 @@
 """Plans for Redis, driven by hand: what is asked, in which order, and what comes of each answer."""
 
+import struct
+
 import pytest
+import redis
 
 from oidc_middleware.errors import Unavailable
 from oidc_middleware.stores.base import BATCH, unavailable
 from oidc_middleware.stores.redis_plans import Plans
-from tests.stores.harness import NOW
+from tests.stores.harness import NOW, new
 
 FULL = Unavailable("store_full", "no room")
 
@@ -55,3 +58,21 @@ def test_a_server_that_goes_away_midway_is_asked_nothing_more():
     with pytest.raises(Unavailable) as caught:
         plan.throw(unavailable("redis", "gone"))
     assert caught.value.code == "store_unavailable"
+
+
+@pytest.mark.row("F-ST-12", "F-PR-14")
+def test_what_an_index_names_and_is_not_ours_is_neither_ended_nor_counted(opened, redis_server):
+    store = opened(redis_server.url)
+    for key in ("k1", "k2", "k3", "k4"):
+        assert new(store, key)
+    assert store.delete("k4", keep=60, now=NOW)
+    with redis.Redis.from_url(redis_server.url) as client:
+        foreign = struct.pack(">4sQdI", b"else", 7, NOW + 600, 0) + b"somebody's"
+        client.set("oidc:s:k2", foreign)
+        client.delete("oidc:s:k3")
+        client.rpush("oidc:s:k3", "a list")
+        assert store.delete_index("sub-1", issued_until=NOW, keep=60, now=NOW) == 1
+        assert client.get("oidc:s:k2") == foreign
+        assert client.lrange("oidc:s:k3", 0, -1) == [b"a list"]
+        assert client.zcard("oidc:i:sub-1") == 0, "nobody looks for them there again"
+    assert store.get("k1", NOW) is None
